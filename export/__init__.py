@@ -1,0 +1,1 @@
+"""On the workstation: networks, training, checkpoint -> ONNX. Imports `onboard` and `maps`."""

@@ -1,0 +1,1 @@
+"""Before the flight: imagery -> tiles -> descriptors -> index -> map pack. Imports `onboard`."""

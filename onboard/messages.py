@@ -1,0 +1,287 @@
+"""What the stages hand to one another: frozen records, named by the field's terms.
+
+Time is integer nanoseconds of one monotonic clock; a record belongs to the moment of
+exposure or measurement, never to the moment it was computed. Angles are radians
+(roll, pitch, yaw: aerospace order Z-Y-X, NED, true north); latitude and longitude are
+WGS84 degrees. Covariances are 2x2 in east-north metres squared.
+
+Picture coordinates are continuous, x right (east in a view), y down (south in a view):
+the pixel in column c, row r covers [c, c+1) x [r, r+1). Map coordinates are the same
+thing over the whole world at one level: Web Mercator pixels with 256 * 2**level to a side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]  # (H, W, 3) BGR
+Floats = NDArray[np.float64]
+
+TILE_PX = 256  # side of a tile and of a view
+TILE_STRIDE_PX = 128  # 50 % overlap
+DEFAULT_CAMERA_ID = "camera"
+
+
+class Stage(str, Enum):
+    """Where a frame is on its way from the camera to the autopilot."""
+
+    INPUT = "input"
+    RECTIFY = "rectify"
+    DESCRIBE = "describe"
+    RETRIEVE = "retrieve"
+    RERANK = "rerank"
+    LOCATE = "locate"
+    GATE = "gate"
+    FUSE = "fuse"
+    PUBLISH = "publish"
+
+
+class Reason(str, Enum):
+    """Why a frame gave no fix. Every refused frame has exactly one."""
+
+    BAD_PICTURE = "bad_picture"  # could not be decoded, or of no usable size
+    TOO_DARK = "too_dark"
+    BLURRED = "blurred"
+    NO_ATTITUDE = "no_attitude"
+    NO_HEIGHT = "no_height"
+    HEIGHT_OUT_OF_RANGE = "height_out_of_range"
+    TOO_OBLIQUE = "too_oblique"  # the camera looks at or near the horizon
+    VIEW_TOO_SMALL = "view_too_small"  # too little ground in the picture
+    OUTSIDE_MAP = "outside_map"
+    NO_CANDIDATE = "no_candidate"
+    TOO_FEW_INLIERS = "too_few_inliers"
+    RESIDUAL_TOO_LARGE = "residual_too_large"
+    AMBIGUOUS = "ambiguous"  # two places fit almost equally well
+    WEAK_MATCH = "weak_match"
+    SCALE_DISAGREES = "scale_disagrees"
+    ROTATION_DISAGREES = "rotation_disagrees"
+    FAR_FROM_PRIOR = "far_from_prior"
+    INNOVATION_TOO_LARGE = "innovation_too_large"
+    UNCONFIRMED = "unconfirmed"  # lost, and not yet enough frames that agree
+    OUT_OF_ORDER = "out_of_order"
+    DUPLICATE_TIME = "duplicate_time"
+
+
+class Mode(str, Enum):
+    """What the estimator knows about the vehicle's position."""
+
+    LOST = "lost"
+    TRACKING = "tracking"
+    COASTING = "coasting"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One exposure. image is (H, W, 3) uint8 BGR, or None when it could not be decoded."""
+
+    time_ns: int
+    image: Picture | None
+    name: str = ""
+    camera_id: str = DEFAULT_CAMERA_ID
+
+
+@dataclass(frozen=True)
+class Attitude:
+    """The vehicle's attitude, or a stabilised gimbal's where the mounting says so."""
+
+    time_ns: int
+    roll: float
+    pitch: float
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Height:
+    """agl_m above the ground below; amsl_m above mean sea level, None when unknown."""
+
+    time_ns: int
+    agl_m: float
+    amsl_m: float | None = None
+    sigma_m: float = 5.0
+    source: str = "barometer"
+
+
+@dataclass(frozen=True)
+class Gnss:
+    """A receiver's position; has_fix False is its report that it has none."""
+
+    time_ns: int
+    lat_deg: float
+    lon_deg: float
+    sigma_m: float = 3.0
+    has_fix: bool = True
+
+
+Event = Frame | Attitude | Height | Gnss
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Where the vehicle may be: a circular normal around a position."""
+
+    lat_deg: float
+    lon_deg: float
+    sigma_m: float
+
+
+@dataclass(frozen=True)
+class View:
+    """The north-up metric picture of the ground, pixel for pixel at the map's ground size.
+
+    picture is (256, 256, 3) BGR; pixels without ground are exactly (0, 0, 0) and False in
+    mask, ground pixels are never (0, 0, 0). The view's centre, at (128, 128), is the ground
+    point under the picture's centre. nadir_east_m, nadir_north_m lead from that point to
+    the ground point below the vehicle.
+    """
+
+    time_ns: int
+    picture: Picture
+    mask: NDArray[np.bool_]
+    level: int
+    east_m_per_px: float
+    north_m_per_px: float
+    nadir_east_m: float
+    nadir_north_m: float
+    agl_m: float
+    height_sigma_m: float
+
+
+@dataclass(frozen=True)
+class TileId:
+    """A 256-px tile at a level; col and row count steps of 128 px, so tiles overlap by half.
+
+    Its upper left corner lies at map pixel (128 * col, 128 * row). Those with even col and
+    row are the XYZ tiles (col / 2, row / 2).
+    """
+
+    level: int
+    col: int
+    row: int
+
+    @property
+    def origin_px(self) -> tuple[int, int]:
+        """Map pixel (x, y) of the upper left corner."""
+        return self.col * TILE_STRIDE_PX, self.row * TILE_STRIDE_PX
+
+    @property
+    def centre_px(self) -> tuple[int, int]:
+        """Map pixel (x, y) of the centre."""
+        x, y = self.origin_px
+        return x + TILE_PX // 2, y + TILE_PX // 2
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.col}/{self.row}"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the network says about one picture.
+
+    descriptor: (D,) float32, unit length, its first 64 numbers usable alone after
+    normalizing. coarse: (Cc, 32, 32) and fine: (Cf, 64, 64) float32 feature maps, unit
+    length along the first axis where there is ground, zero where there is none.
+    """
+
+    descriptor: NDArray[np.float32]
+    coarse: NDArray[np.float32]
+    fine: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A tile that may show the view. distance is cosine distance of the descriptors;
+    log_prior the prior's log-probability of the view's centre lying in the tile's middle,
+    up to a constant (0 without a prior)."""
+
+    tile: TileId
+    distance: float
+    log_prior: float = 0.0
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where a view lies in the map, and how well it fits there.
+
+    view_to_map is the 2x3 similarity from view to map pixels at `level`. scale and rotation
+    (rad, clockwise as seen on the picture) are what the similarity has beyond pure shift:
+    1 and 0 when height and yaw were right. inliers of `checked` patches agree with it,
+    with root mean square residual_px. covariance_px2 is that of the view's centre in map
+    pixels (x, y). runner_up is the score of the best clearly different place as a share of
+    this one's (0..1).
+    """
+
+    tile: TileId
+    level: int
+    view_to_map: Floats
+    score: float
+    runner_up: float
+    scale: float
+    rotation: float
+    inliers: int
+    checked: int
+    residual_px: float
+    covariance_px2: Floats
+
+
+@dataclass(frozen=True)
+class Fix:
+    """The vehicle's position at the moment of exposure, and the ground point the picture's
+    centre shows. covariance is 2x2 east-north m2; protection_m bounds the error."""
+
+    time_ns: int
+    lat_deg: float
+    lon_deg: float
+    centre_lat_deg: float
+    centre_lon_deg: float
+    covariance: Floats
+    protection_m: float
+    source: str
+    inliers: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a frame gave no fix: the stage that said no, the reason, and the figures behind it."""
+
+    time_ns: int
+    stage: Stage
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The estimator's state at time_ns. Velocities are m/s; covariance is that of the
+    position. velocity_sigma_m_s is None when velocity was never measured. fix_age_s is
+    None before the first fix."""
+
+    time_ns: int
+    lat_deg: float
+    lon_deg: float
+    velocity_north_m_s: float
+    velocity_east_m_s: float
+    covariance: Floats
+    velocity_sigma_m_s: float | None
+    fix_age_s: float | None
+    mode: Mode
+    amsl_m: float | None = None
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """All that came of one frame, for the report and the recorder. Exactly one of fix and
+    refusal is set. latency_ms maps a stage's value to the time it took."""
+
+    frame_name: str
+    time_ns: int
+    fix: Fix | None
+    refusal: Refusal | None
+    estimate: Estimate | None = None
+    view: View | None = None
+    match: Match | None = None
+    candidates: tuple[Candidate, ...] = ()
+    latency_ms: dict[str, float] = field(default_factory=dict)
