@@ -228,6 +228,18 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Motion:
+    """How far the ground point below the vehicle moved between two exposures, seen by
+    matching one view with the next. covariance is 2x2 east-north m2."""
+
+    from_ns: int
+    to_ns: int
+    east_m: float
+    north_m: float
+    covariance: Floats
+
+
+@dataclass(frozen=True)
 class Fix:
     """The vehicle's position at the moment of exposure, and the ground point the picture's
     centre shows. covariance is 2x2 east-north m2; protection_m bounds the error."""

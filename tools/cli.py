@@ -1,0 +1,81 @@
+"""`pilotage`: finds the command's module, loads only that one, and turns errors into sentences.
+
+A command's module has `HELP`, `add_arguments(parser)` and `run(args) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from onboard.errors import InputError
+
+COMMANDS = {
+    "map build": "tools.map_build",
+    "map inspect": "tools.map_inspect",
+    "map verify": "tools.map_verify",
+    "replay": "tools.replay",
+    "evaluate": "tools.evaluate",
+    "demo": "tools.demo",
+    "train": "tools.train",
+}
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+EXTRA_OF_PACKAGE = {
+    "cv2": "opencv",
+    "rasterio": "maps",
+    "shapely": "maps",
+    "defusedxml": "tools",
+    "PIL": "tools",
+    "tqdm": "tools",
+    "torch": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "matplotlib": "export",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status: 0 good, 1 judged not good, 2 bad input."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = next((c for c in (" ".join(argv[:2]), *argv[:1]) if c in COMMANDS), None)
+    if name is None:
+        return _no_such_command(argv)
+    try:
+        module = importlib.import_module(COMMANDS[name])
+        parser = argparse.ArgumentParser(prog=f"pilotage {name}", description=module.HELP)
+        module.add_arguments(parser)
+        return int(module.run(parser.parse_args(argv[len(name.split()) :])))
+    except InputError as e:
+        print(f"pilotage {name}: {e}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except ModuleNotFoundError as e:
+        extra = EXTRA_OF_PACKAGE.get((e.name or "").split(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"pilotage {name}: the package '{e.name}' is not installed; "
+            f"install it with: pip install 'pilotage[{extra}]'",
+            file=sys.stderr,
+        )
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print(f"pilotage {name}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _no_such_command(argv: Sequence[str]) -> int:
+    wants_help = not argv or argv[0] in ("-h", "--help", "help")
+    out = sys.stdout if wants_help else sys.stderr
+    if not wants_help:
+        print(f"pilotage: no command '{' '.join(argv[:2])}'", file=out)
+    print("usage: pilotage COMMAND ...   (pilotage COMMAND --help tells more)\n", file=out)
+    for name in COMMANDS:
+        print(f"  pilotage {name}", file=out)
+    return 0 if wants_help else EXIT_BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
