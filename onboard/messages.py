@@ -182,8 +182,8 @@ class Description:
     """What the network says about one picture.
 
     descriptor: (D,) float32, unit length, its first 64 numbers usable alone after
-    normalizing. coarse: (Cc, 32, 32) and fine: (Cf, 64, 64) float32 feature maps, unit
-    length along the first axis where there is ground, zero where there is none.
+    normalizing. coarse: (Cc, 32, 32) and fine: (Cf, 64, 64) float32 feature maps. The length
+    of a cell along the first axis is its reliability (0.1..1), zero where there is no ground.
     """
 
     descriptor: NDArray[np.float32]

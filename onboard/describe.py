@@ -1,0 +1,68 @@
+"""Pictures into descriptions. What describes a query in flight also describes the tiles at
+map time, so the two can't drift apart."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onboard.inference import Array, Network, as_batch
+from onboard.messages import TILE_PX, Description, Picture
+from onboard.model_bundle import ModelBundle
+
+CACHED_TILES = 64  # 780 kB each: 50 MB
+
+
+class Imagery(Protocol):
+    """What crops are taken from: a map pack."""
+
+    def picture(
+        self, level: int, x: int, y: int, width: int = TILE_PX, height: int = TILE_PX
+    ) -> Picture: ...
+
+
+class Describer:
+    """The network's encoder behind a plain call."""
+
+    def __init__(self, bundle: ModelBundle, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self.network = Network(bundle, threads)
+
+    def descriptors(self, pictures: NDArray[np.uint8]) -> Array:
+        """(N,256,256,3) uint8 BGR -> (N,D) float32, unit length."""
+        return self.network.descriptors(pictures)
+
+    def describe(self, pictures: NDArray[np.uint8]) -> list[Description]:
+        """(N,256,256,3) uint8 BGR -> N descriptions."""
+        return [
+            Description(d, c, f) for d, c, f in zip(*self.network.encode(pictures), strict=True)
+        ]
+
+
+class TileDescriptions:
+    """Descriptions of 256-px map crops, made when asked for and kept while they are used."""
+
+    def __init__(self, imagery: Imagery, describer: Describer) -> None:
+        self._imagery = imagery
+        self._describer = describer
+        self._cache: OrderedDict[tuple[int, int, int], Description] = OrderedDict()
+
+    def describe(self, level: int, corners: list[tuple[int, int]]) -> list[Description]:
+        """Descriptions of the crops whose upper left corners are these map pixels."""
+        missing = [c for c in dict.fromkeys(corners) if (level, *c) not in self._cache]
+        if missing:
+            pictures = as_batch([self._imagery.picture(level, x, y) for x, y in missing])
+            for corner, description in zip(
+                missing, self._describer.describe(pictures), strict=True
+            ):
+                self._cache[(level, *corner)] = description
+        found = []
+        for corner in corners:
+            self._cache.move_to_end((level, *corner))
+            found.append(self._cache[(level, *corner)])
+        while len(self._cache) > CACHED_TILES:
+            self._cache.popitem(last=False)
+        return found
