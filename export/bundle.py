@@ -1,4 +1,4 @@
-"""Checkpoint -> model bundle: three ONNX graphs and `model.json`, written whole or not at all."""
+"""Checkpoint -> model bundle: four ONNX graphs and `model.json`, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -33,8 +33,20 @@ INPUT_PX = 256
 MAX_PARITY_ERROR = 1e-3  # of unit-length features and of logits in units of 10
 
 
-class _FusedOnly(nn.Module):
-    """The decoder as flight needs it: the fused heatmap of one view over several tiles."""
+class _Rerank(nn.Module):
+    """The decoder's coarse level: one view over several tiles."""
+
+    def __init__(self, decoder: HeatmapDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, view_coarse: Tensor, tile_coarse: Tensor) -> Tensor:
+        logits, _ = self.decoder.coarse(view_coarse, tile_coarse)
+        return logits[0]
+
+
+class _Decode(nn.Module):
+    """The whole decoder: the fused heatmap of one view over several tiles."""
 
     def __init__(self, decoder: HeatmapDecoder) -> None:
         super().__init__()
@@ -73,8 +85,15 @@ def write_bundle(
                 ["descriptor", "coarse", "fine"],
                 {n: batch for n in ("pictures", "descriptor", "coarse", "fine")},
             ),
+            "rerank.onnx": (
+                _Rerank(flight_decoder),
+                (coarse[:1], coarse),
+                ["view_coarse", "tile_coarse"],
+                ["coarse_heatmap"],
+                {n: batch for n in ("tile_coarse", "coarse_heatmap")},
+            ),
             "decoder.onnx": (
-                _FusedOnly(flight_decoder),
+                _Decode(flight_decoder),
                 (coarse[:1], fine[:1], coarse, fine),
                 ["view_coarse", "view_fine", "tile_coarse", "tile_fine"],
                 ["heatmap"],

@@ -17,7 +17,7 @@ LOG_FATAL_ONLY = 4  # ONNX Runtime's own warnings are no sentences for a pilot
 
 
 class Network:
-    """The three graphs of one bundle. threads: None takes all cores.
+    """The graphs of one bundle. threads: None takes all cores.
 
     Raises InputError when a graph can't be loaded.
     """
@@ -25,6 +25,7 @@ class Network:
     def __init__(self, bundle: ModelBundle, threads: int | None = None) -> None:
         self.bundle = bundle
         self._encoder = _session(bundle.path / "model.onnx", threads)
+        self._rerank = _session(bundle.path / "rerank.onnx", threads)
         self._decoder = _session(bundle.path / "decoder.onnx", threads)
         self._patches = _session(bundle.path / "patches.onnx", threads)
 
@@ -39,6 +40,18 @@ class Network:
         """The same, descriptors only."""
         (descriptors,) = self._encoder.run(["descriptor"], {"pictures": pictures})
         return np.asarray(descriptors)
+
+    def coarse_heatmaps(self, view: Description, tiles: list[Description]) -> Array:
+        """The heatmaps' coarse level alone, (N,33,33): cell (i, j) is tile pixel (8 j, 8 i).
+        Cheap enough for many tiles; the largest value of a tile is its re-ranking score."""
+        (heatmaps,) = self._rerank.run(
+            ["coarse_heatmap"],
+            {
+                "view_coarse": view.coarse[None],
+                "tile_coarse": np.stack([t.coarse for t in tiles]),
+            },
+        )
+        return np.asarray(heatmaps)
 
     def heatmaps(self, view: Description, tiles: list[Description]) -> Array:
         """Logits (N,65,65): cell (i, j) says that the view's centre lies at tile pixel

@@ -13,58 +13,68 @@ from torch import Tensor, nn
 
 
 class ShiftCorrelation(nn.Module):
-    """Scores of all shifts up to half a map: out[dy, dx] = sum_x v(x) * t(x + d).
+    """out[i, j] = sum over x and channels of view(x) * tile(x + d), d = (first + i, first + j).
 
-    For square maps of n x n cells the shifts d run over -n/2 .. n/2, giving (n+1) x (n+1)
-    scores; zero padding to 1.5 n keeps the circular transform from wrapping.
+    view_cells, tile_cells: sides of the square maps; shifts run from first_shift to
+    last_shift (inclusive) each way; cells outside a map count as zero.
     """
 
-    def __init__(self, cells: int) -> None:
+    def __init__(self, view_cells: int, tile_cells: int, first_shift: int, last_shift: int) -> None:
         super().__init__()
-        if cells % 2:
-            raise ValueError(f"a map of {cells} cells has no half; use an even number")
-        padded = cells * 3 // 2
-        columns = padded // 2 + 1
-        # float64 before rounding once: the angles reach hundreds of radians
+        # long enough that no shift wraps around, and even, so that the half spectrum ends
+        # in a column of its own
+        padded = max(tile_cells, view_cells + last_shift, tile_cells - first_shift)
+        padded += padded % 2
         step = 2 * math.pi / padded
-        x = torch.arange(cells, dtype=torch.float64)
-        u = torch.arange(columns, dtype=torch.float64)
-        v = torch.arange(padded, dtype=torch.float64)
-        d = torch.arange(-(cells // 2), cells // 2 + 1, dtype=torch.float64)
-        # a real signal's half spectrum counts twice, but for its first and last column
-        weight = torch.full((columns,), 2.0, dtype=torch.float64)
-        weight[0] = 1.0
-        if padded % 2 == 0:
-            weight[-1] = 1.0
-        for name, angle, scale in (
-            ("forward_x", torch.outer(x, u) * -step, torch.ones(1)),
-            ("forward_y", torch.outer(v, x) * -step, torch.ones(1)),
-            ("inverse_x", torch.outer(u, d) * step, weight[:, None] / padded),
-            ("inverse_y", torch.outer(d, v) * step, torch.ones(1) / padded),
-        ):
+        rows = torch.arange(padded, dtype=torch.float64)
+        columns = torch.arange(padded // 2 + 1, dtype=torch.float64)
+        shifts = torch.arange(first_shift, last_shift + 1, dtype=torch.float64)
+        one = torch.ones(1, dtype=torch.float64)
+        twice = torch.full((padded // 2 + 1, 1), 2.0, dtype=torch.float64)
+        twice[0] = twice[-1] = 1.0  # the columns without a mirrored partner
+        tables = {
+            "inverse_x": (torch.outer(columns, shifts) * step, twice / padded),
+            "inverse_y": (torch.outer(shifts, rows) * step, one / padded),
+        }
+        for name, cells in (("view", view_cells), ("tile", tile_cells)):
+            x = torch.arange(cells, dtype=torch.float64)
+            tables[f"{name}_x"] = (torch.outer(x, columns) * -step, one)
+            tables[f"{name}_y"] = (torch.outer(rows, x) * -step, one)
+        for name, (angle, scale) in tables.items():
             self.register_buffer(f"{name}_re", (angle.cos() * scale).float(), persistent=False)
             self.register_buffer(f"{name}_im", (angle.sin() * scale).float(), persistent=False)
 
-    def spectrum(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., n, n) real -> real and imaginary parts (..., 1.5 n, 0.75 n + 1)."""
-        row_re, row_im = maps @ self.forward_x_re, maps @ self.forward_x_im
-        re = self.forward_y_re @ row_re - self.forward_y_im @ row_im
-        im = self.forward_y_re @ row_im + self.forward_y_im @ row_re
-        return re, im
-
-    def scores(self, re: Tensor, im: Tensor) -> Tensor:
-        """The inverse at the shifts of interest: (..., n+1, n+1)."""
-        part_re = self.inverse_y_re @ re - self.inverse_y_im @ im
-        part_im = self.inverse_y_re @ im + self.inverse_y_im @ re
-        return part_re @ self.inverse_x_re - part_im @ self.inverse_x_im
-
     def forward(self, views: Tensor, tiles: Tensor) -> Tensor:
-        """views (V, C, n, n), tiles (T, C, n, n) -> (V, T, n+1, n+1), summed over channels."""
-        v_re, v_im = self.spectrum(views)
-        t_re, t_im = self.spectrum(tiles)
+        """Every view with every tile: (V, C, n, n), (T, C, m, m) -> (V, T, s, s)."""
+        v_re, v_im = self._spectrum("view", views)
+        t_re, t_im = self._spectrum("tile", tiles)
+        if len(views) == 1:
+            return self._scores(*_cross(v_re, v_im, t_re, t_im))[None]
         # frequencies first, so that the sum over channels is one batched matrix product
-        v_re, v_im = (a.permute(2, 3, 0, 1) for a in (v_re, v_im))
-        t_re, t_im = (a.permute(2, 3, 1, 0) for a in (t_re, t_im))
+        v_re, v_im = v_re.permute(2, 3, 0, 1), v_im.permute(2, 3, 0, 1)
+        t_re, t_im = t_re.permute(2, 3, 1, 0), t_im.permute(2, 3, 1, 0)
         re = v_re @ t_re + v_im @ t_im
         im = v_re @ t_im - v_im @ t_re
-        return self.scores(re.permute(2, 3, 0, 1), im.permute(2, 3, 0, 1))
+        return self._scores(re.permute(2, 3, 0, 1), im.permute(2, 3, 0, 1))
+
+    def paired(self, views: Tensor, tiles: Tensor) -> Tensor:
+        """Each view with its own tile: (N, C, n, n), (N, C, m, m) -> (N, s, s)."""
+        return self._scores(
+            *_cross(*self._spectrum("view", views), *self._spectrum("tile", tiles))
+        )
+
+    def _spectrum(self, name: str, maps: Tensor) -> tuple[Tensor, Tensor]:
+        x_re, x_im = getattr(self, f"{name}_x_re"), getattr(self, f"{name}_x_im")
+        y_re, y_im = getattr(self, f"{name}_y_re"), getattr(self, f"{name}_y_im")
+        re, im = maps @ x_re, maps @ x_im
+        return y_re @ re - y_im @ im, y_re @ im + y_im @ re
+
+    def _scores(self, re: Tensor, im: Tensor) -> Tensor:
+        y_re, y_im = self.inverse_y_re, self.inverse_y_im
+        part_re, part_im = y_re @ re - y_im @ im, y_re @ im + y_im @ re
+        return part_re @ self.inverse_x_re - part_im @ self.inverse_x_im
+
+
+def _cross(v_re: Tensor, v_im: Tensor, t_re: Tensor, t_im: Tensor) -> tuple[Tensor, Tensor]:
+    """Conjugate of the one times the other, summed over channels."""
+    return (v_re * t_re + v_im * t_im).sum(1), (v_re * t_im - v_im * t_re).sum(1)

@@ -23,7 +23,7 @@ DESCRIPTOR_DIM = 256
 SHORT_DESCRIPTOR_DIM = 64  # the first so many numbers are trained to work alone
 COARSE_STRIDE, COARSE_CHANNELS = 8, 64
 FINE_STRIDE, FINE_CHANNELS = 4, 32
-GLOBAL_CHANNELS = 192
+GLOBAL_CHANNELS = 128
 PATCH_CELLS = 8  # a patch is 8 x 8 fine cells, 32 px
 PATCH_REACH_CELLS = 4  # and is looked for up to 4 cells, 16 px, each way
 NORM_EPS = 1e-4  # above fp16's smallest normal number
@@ -103,25 +103,22 @@ class GlobalBranch(nn.Module):
         self.mix_0, self.mix_1 = _conv(c, c), _conv(c, c)
         self.query, self.key, self.value = _conv(c, c // 2, 1), _conv(c, c // 2, 1), _conv(c, c, 1)
         nn.init.zeros_(self.value.weight)
-        nn.init.zeros_(self.value.bias)  # type: ignore[arg-type]
+        self.widen = _conv(c, DESCRIPTOR_DIM, 1)
         self.gem_power = nn.Parameter(torch.tensor(3.0))
-        self.norm = nn.LayerNorm(c)
-        self.project = nn.Linear(c, DESCRIPTOR_DIM)
+        self.norm = nn.LayerNorm(DESCRIPTOR_DIM)
+        self.project = nn.Linear(DESCRIPTOR_DIM, DESCRIPTOR_DIM)
 
     def forward(self, hidden: Tensor, ground: Tensor) -> Tensor:
         """hidden (N,64,h,w), ground (N,1,h/2,w/2) share of ground per cell -> (N,256)."""
         x = F.relu(self.down(hidden))
         x = F.relu(x + self.mix_1(F.relu(self.mix_0(x))))
-        n, c, h, w = x.shape
-        inside = ground.reshape(n, 1, h * w)
-        q = self.query(x).reshape(n, c // 2, h * w)
-        k = self.key(x).reshape(n, c // 2, h * w)
-        v = self.value(x).reshape(n, c, h * w)
-        logits = (q.transpose(1, 2) @ k) * (c // 2) ** -0.5
-        weights = torch.softmax(logits.float() + (inside - 1.0) * 1e4, dim=-1)
-        x = F.relu(x.reshape(n, c, h * w) + v @ weights.transpose(1, 2))
+        inside = ground.flatten(2)
+        q, k, v = self.query(x).flatten(2), self.key(x).flatten(2), self.value(x).flatten(2)
+        logits = (q.transpose(1, 2) @ k) * (GLOBAL_CHANNELS // 2) ** -0.5
+        weights = torch.softmax(logits + (inside - 1.0) * 1e4, dim=-1)
+        x = x + (v @ weights.transpose(1, 2)).reshape(x.shape)
         # GeM with the largest value factored out: x**p stays within 0..1
-        x = x.float() * inside + GEM_EPS
+        x = F.relu(self.widen(x)).flatten(2) * inside + GEM_EPS
         top = x.amax(dim=2, keepdim=True)
         mean = ((x / top) ** self.gem_power * inside).sum(2) / (inside.sum(2) + GEM_EPS)
         pooled = top.squeeze(2) * (mean + GEM_EPS) ** (1.0 / self.gem_power)
@@ -138,7 +135,8 @@ class UnifyGeoEdge(nn.Module):
         self.encoder = Encoder()
         self.lateral = _conv(24, FINE_CHANNELS, 1)
         self.top_down = _conv(64, FINE_CHANNELS, 1)
-        self.fine_0, self.fine_1 = _conv(FINE_CHANNELS, FINE_CHANNELS), _conv(FINE_CHANNELS, 33)
+        self.fine_0, self.fine_1 = _conv(FINE_CHANNELS, FINE_CHANNELS), _conv(FINE_CHANNELS, FINE_CHANNELS)
+        self.fine_reliability = _conv(FINE_CHANNELS, 1, 1)
         self.global_branch = GlobalBranch()
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,8 +146,8 @@ class UnifyGeoEdge(nn.Module):
         ground8 = (F.avg_pool2d(ground, COARSE_STRIDE) > 0.5).float()
         coarse = unit(features) * self.encoder.reliability(features) * ground8
         x = self.lateral(stride4) + _resize(self.top_down(hidden), stride4.shape[2:])
-        x = self.fine_1(F.relu(self.fine_0(F.relu(x))))
-        fine = unit(x[:, :FINE_CHANNELS]) * _reliability(x[:, FINE_CHANNELS:]) * ground4
+        x = F.relu(self.fine_0(F.relu(x)))
+        fine = unit(self.fine_1(x)) * _reliability(self.fine_reliability(x)) * ground4
         descriptor = self.global_branch(hidden, F.avg_pool2d(ground8, 2))
         return descriptor, coarse, fine
 
@@ -169,28 +167,32 @@ def normalised_gray(pictures: Tensor) -> tuple[Tensor, Tensor]:
 class HeatmapDecoder(nn.Module):
     """Matching scores of both levels -> logits of where the view's centre lies in a tile.
 
-    Output cell (i, j) stands for tile pixel (4 j, 4 i), 0..S each way. Logits of several
-    tiles compare directly: they were trained in one softmax over tiles and cells (L_R), so
-    the largest one of a tile is its re-ranking score.
+    Output cell (i, j) stands for tile pixel (4 j, 4 i), 0..S each way; of the coarse level
+    alone (8 j, 8 i). Logits of several tiles compare directly: they were trained in one
+    softmax over tiles and cells (L_R), so a tile's largest one is its re-ranking score.
     """
 
     def __init__(self, picture_px: int = 256) -> None:
         super().__init__()
-        self.coarse_shift = ShiftCorrelation(picture_px // COARSE_STRIDE)
-        self.fine_shift = ShiftCorrelation(picture_px // FINE_STRIDE)
+        n8, n4 = picture_px // COARSE_STRIDE, picture_px // FINE_STRIDE
+        self.coarse_shift = ShiftCorrelation(n8, n8, -n8 // 2, n8 // 2)
+        self.fine_shift = ShiftCorrelation(n4, n4, -n4 // 2, n4 // 2)
         self.scale = nn.Parameter(torch.tensor([20.0, 20.0]))
         self.mix_0, self.mix_1 = _conv(4, 16), _conv(16, 1)
         nn.init.zeros_(self.mix_1.weight)
-        nn.init.zeros_(self.mix_1.bias)  # type: ignore[arg-type]
+
+    def coarse(self, view: Tensor, tiles: Tensor) -> tuple[Tensor, Tensor]:
+        """(V,64,..), (T,64,..) -> logits and mean cosines (V,T,S/8+1,S/8+1)."""
+        mean, overlap = _agreement(self.coarse_shift, view, tiles)
+        return self.scale[0] * mean * overlap, mean
 
     def forward(
         self, view_coarse: Tensor, view_fine: Tensor, coarse: Tensor, fine: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """View maps (V,...), tile maps (T,...) -> fused (V,T,S/4+1,S/4+1), and the levels'
-        own logits (V,T,S/8+1,S/8+1) and (V,T,S/4+1,S/4+1)."""
-        mean8, overlap8 = _agreement(self.coarse_shift, view_coarse, coarse)
+        """View maps (V,..), tile maps (T,..) -> fused logits (V,T,S/4+1,S/4+1), and the
+        levels' own (V,T,S/8+1,S/8+1) and (V,T,S/4+1,S/4+1)."""
+        logits8, mean8 = self.coarse(view_coarse, coarse)
         mean4, overlap4 = _agreement(self.fine_shift, view_fine, fine)
-        logits8 = self.scale[0] * mean8 * overlap8
         logits4 = self.scale[1] * mean4 * overlap4
         v, t, h, w = logits4.shape
         up8 = F.interpolate(logits8, size=(h, w), mode="bilinear", align_corners=True)
@@ -200,43 +202,65 @@ class HeatmapDecoder(nn.Module):
         return up8 + logits4 + learned, logits8, logits4
 
 
+def reliability_of(maps: Tensor) -> Tensor:
+    """Length of each cell, (N,1,h,w), with a gradient at zero too."""
+    return ((maps * maps).sum(1, keepdim=True) + 1e-12).sqrt()
+
+
 def _agreement(shift: ShiftCorrelation, view: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:
     """Mean cosine over the overlap, weighted by both reliabilities, and the square root of
     the overlapping share of the view: evidence grows with the area that agrees."""
-    view_weight = (view * view).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
-    tile_weight = (tile * tile).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
-    agreement = shift(view, tile)
+    view_weight, tile_weight = reliability_of(view), reliability_of(tile)
     overlap = shift(view_weight, tile_weight)
     # what the view would weigh against a tile of mean reliability everywhere
-    full = view_weight.sum((2, 3))[:, :, None, None] * tile_weight.mean((1, 2, 3))[None, :, None, None]
-    share = (overlap / (full + 1e-3)).clamp(0.0, 1.0)
-    return agreement / (overlap + 0.05 * full + 1e-3), torch.sqrt(share + 1e-6)
+    full = view_weight.sum((2, 3)) * tile_weight.mean((1, 2, 3))[None, :]
+    full = full[:, :, None, None] + 1e-3
+    share = (overlap / full).clamp(0.0, 1.0)
+    return shift(view, tile) / (overlap.clamp_min(0.0) + 0.05 * full), (share + 1e-6).sqrt()
 
 
 class PatchMatcher(nn.Module):
     """Scores of the view's patches at small shifts in a map crop of the same size.
 
-    (1,32,n,n) fine maps of view and crop -> (n/8, n/8, 9, 9): the weighted mean cosine of
-    each 8x8-cell patch at shifts of -4..4 cells (row, column); and (n/8, n/8), the patches'
-    summed reliability in the view.
+    (N,32,n,n) fine maps of views and crops -> (N, n/8, n/8, 9, 9): the weighted mean cosine
+    of each 8x8-cell patch at shifts of -4..4 cells (row, column); and (N, n/8, n/8), the
+    patches' mean reliability in the view.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        window = PATCH_CELLS + 2 * PATCH_REACH_CELLS
+        self.shift = ShiftCorrelation(PATCH_CELLS, window, 0, 2 * PATCH_REACH_CELLS)
+
     def forward(self, view: Tensor, crop: Tensor) -> tuple[Tensor, Tensor]:
-        reach, cells = PATCH_REACH_CELLS, PATCH_CELLS
-        n = view.shape[2]
-        padded = F.pad(crop, (reach, reach, reach, reach))
-        weight = F.pad((crop * crop).sum(1, keepdim=True).clamp_min(1e-12).sqrt(), (reach,) * 4)
-        view_weight = (view * view).sum(1, keepdim=True).clamp_min(1e-12).sqrt()
-        scores = []
-        for dy in range(2 * reach + 1):
-            for dx in range(2 * reach + 1):
-                window = padded[:, :, dy : dy + n, dx : dx + n]
-                agreement = F.avg_pool2d((view * window).sum(1, keepdim=True), cells)
-                overlap = F.avg_pool2d(view_weight * weight[:, :, dy : dy + n, dx : dx + n], cells)
-                scores.append(agreement / (overlap + 0.02))
-        side = 2 * reach + 1
-        volume = torch.stack(scores, -1)[:, 0].reshape(view.shape[0], n // cells, n // cells, side, side)
-        return volume, F.avg_pool2d(view_weight, cells)[:, 0]
+        view_weight, crop_weight = reliability_of(view), reliability_of(crop)
+        patches, windows = _blocks(view), _windows(crop)
+        overlap = self.shift.paired(_blocks(view_weight), _windows(crop_weight))
+        agreement = self.shift.paired(patches, windows)
+        n, k = view.shape[0], view.shape[2] // PATCH_CELLS
+        side = 2 * PATCH_REACH_CELLS + 1
+        scores = (agreement / (overlap.clamp_min(0.0) + 0.02 * PATCH_CELLS**2)).reshape(n, k, k, side, side)
+        return scores, F.avg_pool2d(view_weight, PATCH_CELLS)[:, 0]
+
+
+def _blocks(maps: Tensor) -> Tensor:
+    """(N,C,n,n) -> (N*k*k, C, 8, 8), row-major, k = n / 8."""
+    n, c, h, _ = maps.shape
+    k = h // PATCH_CELLS
+    x = maps.reshape(n, c, k, PATCH_CELLS, k, PATCH_CELLS).permute(0, 2, 4, 1, 3, 5)
+    return x.reshape(n * k * k, c, PATCH_CELLS, PATCH_CELLS)
+
+
+def _windows(maps: Tensor) -> Tensor:
+    """(N,C,n,n) -> (N*k*k, C, 16, 16): each block with 4 cells around it, zero outside."""
+    n, c, h, _ = maps.shape
+    k, b = h // PATCH_CELLS, PATCH_CELLS
+    x = F.pad(maps, (PATCH_REACH_CELLS,) * 4)
+    rows = x.reshape(n, c, k + 1, b, (k + 1) * b)
+    x = torch.cat((rows[:, :, :-1], rows[:, :, 1:]), 3)
+    columns = x.reshape(n, c, k, 2 * b, k + 1, b)
+    x = torch.cat((columns[:, :, :, :, :-1], columns[:, :, :, :, 1:]), 5)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(n * k * k, c, 2 * b, 2 * b)
 
 
 def load_xfeat(network: UnifyGeoEdge, state: dict[str, Tensor]) -> None:
