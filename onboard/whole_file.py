@@ -1,0 +1,38 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from onboard.errors import InputError
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Writes beside `path` and renames, so that a reader never meets half a file.
+
+    Raises InputError: no such folder, not writable, disk full.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as e:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written ({e.strerror}); free or choose a place") from e
+
+
+def make_folder(path: Path) -> None:
+    """Makes an output folder with its parents; one that is there already is good.
+
+    Raises InputError: a file stands in the way, not allowed.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(
+            f"{path}: this folder cannot be made ({e.strerror}); choose another --out"
+        ) from e
