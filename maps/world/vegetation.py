@@ -1,0 +1,140 @@
+"""Trees one by one: crowns of their own shape, in woods, hedges, orchards, streets and gardens."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from maps.world.canvas import Canvas
+from maps.world.materials import Material
+from maps.world.noise import wrapped_noise
+from maps.world.polygons import Points, area_m2, densify
+
+TONES = 16  # shades among trees of one kind
+BROAD, NEEDLE = 0, TONES  # crown number = 1 + kind + tone
+SHAPES = 5
+GROWS_ON = frozenset(
+    {
+        Material.GRASS,
+        Material.FOREST_FLOOR,
+        Material.SCRUB,
+        Material.CROP,
+        Material.SOIL,
+        Material.PITCH,
+    }
+)
+
+
+def add_tree(
+    canvas: Canvas, x: float, y: float, radius_m: float, needle: bool, tone: int | None = None
+) -> None:
+    rng = canvas.rng
+    height = radius_m * (rng.uniform(3.2, 5.0) if needle else rng.uniform(1.8, 3.0))
+    if tone is None:
+        tone = int(rng.integers(TONES))
+    crown = 1 + (NEEDLE if needle else BROAD) + tone
+    canvas.trees.append((x, y, radius_m, min(height, 32.0), crown))
+
+
+def hedge(canvas: Canvas, line: Points, radius_m: float, gap: float = 0.1) -> None:
+    """A row of shrubs and trees along a line, with gaps."""
+    rng = canvas.rng
+    tone = int(rng.integers(TONES))
+    for x, y in densify(line, radius_m * 1.3, closed=False):
+        if rng.random() > gap:
+            r = radius_m * rng.uniform(0.7, 1.3)
+            add_tree(canvas, x + rng.normal(0, 0.4), y + rng.normal(0, 0.4), r, False, tone)
+
+
+def wood(canvas: Canvas, polygon: Points, needle_share: float, density: float) -> None:
+    """Crowns scattered over a polygon, in clumps of the same kind."""
+    rng = canvas.rng
+    spacing = rng.uniform(4.0, 6.5)
+    low, high = np.maximum(polygon.min(axis=0), 0), np.minimum(polygon.max(axis=0), canvas.size_m)
+    if (high <= low).any():
+        return
+    xs, ys = np.meshgrid(
+        np.arange(low[0], high[0], spacing), np.arange(low[1], high[1], spacing * 0.9)
+    )
+    xs = (xs + rng.normal(0, spacing * 0.3, xs.shape)).ravel()
+    ys = (ys + rng.normal(0, spacing * 0.3, ys.shape)).ravel()
+    clump = wrapped_noise(rng, 256, 32)
+    thin = wrapped_noise(rng, 256, 20)
+    outline = polygon.astype(np.float32)
+    for x, y in zip(xs, ys, strict=True):
+        cell = (int(y / 3) % 256, int(x / 3) % 256)
+        if thin[cell] * 0.5 + rng.normal(0, 0.4) > density:
+            continue
+        edge = cv2.pointPolygonTest(outline, (float(x), float(y)), True)
+        if edge < rng.uniform(-4, 3):
+            continue
+        needle = bool(clump[cell] * 0.5 + 0.5 + rng.normal(0, 0.12) < needle_share)
+        radius = spacing * rng.uniform(0.45, 0.85) * (0.8 if needle else 1.0)
+        add_tree(canvas, x, y, radius, needle)
+
+
+def orchard(canvas: Canvas, polygon: Points, along: Points) -> None:
+    """Small trees on a grid."""
+    rng = canvas.rng
+    row, step, radius = rng.uniform(4, 8), rng.uniform(2.5, 6), rng.uniform(1.1, 2.4)
+    across = np.array([-along[1], along[0]])
+    centre = polygon.mean(axis=0)
+    outline = polygon.astype(np.float32)
+    reach = math.sqrt(area_m2(polygon)) * 1.5
+    tone = int(rng.integers(TONES))
+    for a in np.arange(-reach, reach, row):
+        for b in np.arange(-reach, reach, step):
+            x, y = centre + across * a + along * b
+            if (
+                rng.random() > 0.05
+                and cv2.pointPolygonTest(outline, (float(x), float(y)), True) > 3
+            ):
+                add_tree(canvas, x, y, radius * rng.uniform(0.8, 1.15), False, tone)
+
+
+def _crown_shapes(
+    rng: np.random.Generator, gsd_m: float
+) -> dict[tuple[bool, int, int], NDArray[np.float32]]:
+    shapes = {}
+    for radius_px in range(1, math.ceil(9.0 / gsd_m) + 1):
+        side = 2 * radius_px + 1
+        y, x = np.mgrid[-radius_px : radius_px + 1, -radius_px : radius_px + 1].astype(np.float32)
+        angle, r = np.arctan2(y, x), np.hypot(x, y) / (radius_px + 0.3)
+        for shape in range(SHAPES):
+            phase = rng.uniform(0, 2 * math.pi, 3)
+            rim = 1 + sum(0.09 * np.sin((k + 2) * angle + phase[k]) for k in range(3))
+            lumps = wrapped_noise(rng, side, max(1.5, radius_px / 2.2))
+            reach = np.clip(1 - (r / rim) ** 2, 0, 1)
+            broad = np.sqrt(reach) * (0.86 + 0.09 * lumps)
+            shapes[False, radius_px, shape] = np.where(reach > 0, broad.clip(0.15, 1.1), 0)
+            shapes[True, radius_px, shape] = np.clip(1 - r / rim, 0, 1) ** 0.8
+    return shapes
+
+
+def plant(canvas: Canvas) -> None:
+    """Draws all trees that were added, wherever something can grow; higher crowns win."""
+    shapes = _crown_shapes(canvas.rng, canvas.gsd_m)
+    largest = max(key[1] for key in shapes)
+    pick = canvas.rng.integers(0, SHAPES, len(canvas.trees))
+    side = canvas.side_px
+    for (x, y, radius, height, crown), shape in zip(canvas.trees, pick, strict=True):
+        if canvas.material_at(x, y) not in GROWS_ON or canvas.wet(np.array([x, y]), 1.0):
+            continue
+        r = min(max(1, round(radius / canvas.gsd_m)), largest)
+        col, row = int(x / canvas.gsd_m), int(y / canvas.gsd_m)
+        top, left, bottom, right = (
+            max(row - r, 0),
+            max(col - r, 0),
+            min(row + r + 1, side),
+            min(col + r + 1, side),
+        )
+        window = np.s_[top:bottom, left:right]
+        profile = shapes[crown > NEEDLE, r, int(shape)]
+        part = profile[top - row + r : bottom - row + r, left - col + r : right - col + r]
+        level = (part * (height * 100)).astype(np.uint16)
+        higher = level > canvas.tree_cm[window]
+        canvas.tree_cm[window][higher] = level[higher]
+        canvas.crown[window][higher] = crown
