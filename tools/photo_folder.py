@@ -74,15 +74,15 @@ def read_flight(folder: Path, poses: Path | None = None, agl_m: float | None = N
 
 
 def photo_events(
-    photos: Sequence[Photo], stabilised: bool, gnss_until_ns: int | None = None
+    photos: Sequence[Photo], by_gimbal: bool, gnss_until_ns: int | None = None
 ) -> Iterator[Event]:
     """Attitude, height, GNSS and frame of each photograph, the picture decoded when asked for.
 
-    stabilised: the camera hangs in a gimbal whose attitude counts, not the airframe's.
+    by_gimbal: the attitude is the gimbal's, not the airframe's.
     gnss_until_ns: from here on the receiver says that it has no fix.
     """
     for photo in photos:
-        attitude, height = attitude_of(photo, stabilised), height_of(photo)
+        attitude, height = attitude_of(photo, by_gimbal), height_of(photo)
         if attitude:
             yield attitude
         if height:
@@ -91,8 +91,8 @@ def photo_events(
         yield frame_of(photo)
 
 
-def attitude_of(photo: Photo, stabilised: bool) -> Attitude | None:
-    angles = photo.tags.gimbal if stabilised else photo.tags.flight
+def attitude_of(photo: Photo, by_gimbal: bool) -> Attitude | None:
+    angles = photo.tags.gimbal if by_gimbal else photo.tags.flight
     return Attitude(photo.time_ns, angles.roll, angles.pitch, angles.yaw) if angles else None
 
 
@@ -118,12 +118,6 @@ def frame_of(photo: Photo) -> Frame:
     except ValueError:
         image = None
     return Frame(photo.time_ns, image, photo.path.name)
-
-
-def has_real_gimbal(photos: Sequence[Photo]) -> bool:
-    """More photographs tell a gimbal's attitude than do not."""
-    usable = [p for p in photos if not p.problem]
-    return 2 * sum(p.tags.gimbal is not None for p in usable) > len(usable)
 
 
 def _read_one(

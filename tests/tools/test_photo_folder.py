@@ -9,7 +9,6 @@ from tests.tools.photographs import write_photo
 from tools.photo_folder import (
     attitude_of,
     frame_of,
-    has_real_gimbal,
     photo_events,
     read_flight,
 )
@@ -20,7 +19,7 @@ def test_events_come_in_time_order_with_all_that_is_known(tmp_path):
     write_photo(tmp_path / "a.jpg", time="2024:10:30 10:00:02")
     write_photo(tmp_path / "b.jpg", time="2024:10:30 10:00:01")
     flight = read_flight(tmp_path)
-    events = list(photo_events(flight.photos, stabilised=False))
+    events = list(photo_events(flight.photos, by_gimbal=False))
     assert [type(e) for e in events] == [Attitude, Height, Gnss, Frame] * 2
     assert [e.name for e in events if isinstance(e, Frame)] == ["b.jpg", "a.jpg"]
     assert [e.time_ns for e in events] == sorted(e.time_ns for e in events)
@@ -51,13 +50,12 @@ def test_the_gimbals_attitude_counts_only_where_it_is_real(tmp_path):
     write_photo(tmp_path / "b.jpg", gimbal_deg=(0, 0, 0), time="2024:10:30 10:00:02")
     flight = read_flight(tmp_path)
     real, unreal = flight.photos
-    attitude = attitude_of(real, stabilised=True)
+    attitude = attitude_of(real, by_gimbal=True)
     assert attitude is not None
     assert math.degrees(attitude.pitch) == pytest.approx(-90)
-    assert attitude_of(unreal, stabilised=True) is None
-    assert attitude_of(unreal, stabilised=False) is not None
+    assert attitude_of(unreal, by_gimbal=True) is None
+    assert attitude_of(unreal, by_gimbal=False) is not None
     assert any("1 photograph has all gimbal angles zero" in note for note in flight.notes)
-    assert not has_real_gimbal(flight.photos)
 
 
 def test_the_table_wins_over_the_tags_and_fills_what_they_lack(tmp_path):
