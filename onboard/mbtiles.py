@@ -102,12 +102,15 @@ class MBTilesWriter:
             "INSERT OR REPLACE INTO tiles VALUES (?, ?, ?, ?)", (level, x, _tms_row(level, y), data)
         )
 
-    def get(self, level: int, x: int, y: int) -> bytes | None:
+    def tile(self, level: int, x: int, y: int) -> bytes | None:
         row = self._db.execute(
             "SELECT tile_data FROM tiles WHERE zoom_level=? AND tile_column=? AND tile_row=?",
             (level, x, _tms_row(level, y)),
         ).fetchone()
         return None if row is None else bytes(row[0])
+
+    def metadata(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT name, value FROM metadata"))
 
     def set_metadata(self, rows: Mapping[str, str]) -> None:
         self._db.execute("DELETE FROM metadata")

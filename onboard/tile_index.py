@@ -81,13 +81,17 @@ def unit_length(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return wide
 
 
-def read_tiles(path: Path, level: int, dim: int, count: int) -> TileTable:
-    """A shard's `.npz`. Raises InputError when it is not what the manifest says."""
+def read_tiles(path: Path, level: int, dim: int, count: int | None = None) -> TileTable:
+    """A shard's `.npz`; with a count, it must hold as many tiles.
+
+    Raises InputError when it is not what the manifest says.
+    """
     try:
         with np.load(path, allow_pickle=False) as held:
             cols, rows, short = held["cols"], held["rows"], held["descriptors"]
     except (OSError, ValueError, KeyError, EOFError) as e:
         raise InputError(f"{path}: not a shard's tile list ({e}); build the pack again") from e
+    count = len(cols) if count is None else count
     if short.shape != (count, dim) or cols.shape != (count,) or rows.shape != (count,):
         raise InputError(
             f"{path}: holds {len(cols)} tiles of {short.shape[1:]} numbers, the manifest says "

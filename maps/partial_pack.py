@@ -1,0 +1,112 @@
+"""The folder in which a pack grows: `<out>.partial`, taken up again by the same request."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from onboard.errors import InputError
+
+MARK_NAME = "request.json"
+LOCK_NAME = "lock"
+ALMOST_FULL_BYTES = 1 << 20  # SQLite may call a full disk an I/O error
+
+
+def input_marks(files: Sequence[Path]) -> list[str]:
+    """What tells whether an input changed: path, size and modification time."""
+    stats = [(file.resolve(), file.stat()) for file in files]
+    marks = [f"{path}:{s.st_size}:{s.st_mtime_ns}" for path, s in stats]
+    # An XYZ folder may have a million files.
+    return [hashlib.sha256("\n".join(marks).encode()).hexdigest()]
+
+
+@contextlib.contextmanager
+def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[tuple[Path, str]]:
+    """(the folder, a note for the person or ''), locked against a second build.
+
+    On leaving without an exception the folder is renamed to `out`; otherwise it stays for
+    the same request to go on. An existing pack is only replaced when asked to. Raises
+    InputError: out exists, another build at work, a full disk or another system error.
+    """
+    if out.exists() and not replace:
+        raise InputError(f"{out}: exists already; give another --out, or --force to replace it")
+    folder = out.with_name(out.name + ".partial")
+    with _sentences(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / LOCK_NAME).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as e:
+                raise InputError(
+                    f"{folder}: another build is at work on it; wait for it or stop it"
+                ) from e
+            yield folder, _take_up(folder, request)
+            for name in (MARK_NAME, LOCK_NAME):
+                (folder / name).unlink()
+            _give_name(folder, out)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _take_up(folder: Path, request: dict[str, Any]) -> str:
+    mark = folder / MARK_NAME
+    text = json.dumps(request, indent=1, sort_keys=True)
+    note = ""
+    if mark.exists():
+        if mark.read_text(encoding="utf-8") == text:
+            return f"going on with {folder}"
+        note = f"{folder} was made from other inputs or options; starting afresh"
+    for child in folder.iterdir():
+        if child.name != LOCK_NAME:
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+    mark.with_suffix(".tmp").write_text(text, encoding="utf-8")
+    mark.with_suffix(".tmp").replace(mark)
+    return note
+
+
+def _give_name(folder: Path, out: Path) -> None:
+    if not out.exists():
+        folder.rename(out)
+        return
+    old = out.with_name(out.name + ".old")
+    if old.exists():
+        shutil.rmtree(old)
+    out.rename(old)
+    folder.rename(out)
+    shutil.rmtree(old)
+
+
+@contextlib.contextmanager
+def _sentences(folder: Path) -> Iterator[None]:
+    """System errors as the sentence a person needs."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as e:
+        if _is_full(e, folder):
+            raise InputError(
+                f"{folder}: the disk is full; free some space and give the same command again, "
+                "it goes on where it stopped"
+            ) from e
+        where = getattr(e, "filename", None) or folder
+        reason = getattr(e, "strerror", None) or e
+        raise InputError(f"{where}: {reason}; put it right and give the same command again") from e
+
+
+def _is_full(error: Exception, folder: Path) -> bool:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in str(error):
+        return True
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    return shutil.disk_usage(existing).free < ALMOST_FULL_BYTES

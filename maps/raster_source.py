@@ -1,0 +1,187 @@
+"""Imagery that GDAL reads (GeoTIFF, COG, VRT, pictures with a world file), warped to the
+map's pixel grid of whatever level is asked for."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import RasterioError
+from rasterio.transform import Affine, array_bounds, from_bounds
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import calculate_default_transform, transform_bounds
+from rasterio.windows import Window
+
+from maps.source import WORLD_M, Source
+from onboard.errors import InputError
+from onboard.messages import TILE_PX, Picture
+
+MERCATOR = CRS.from_epsg(3857)
+DATE_TAGS = ("ACQUISITIONDATETIME", "TIFFTAG_DATETIME", "EXIF_DateTimeOriginal", "EXIF_DateTime")
+STRETCH_PERCENT = (1.0, 99.0)  # of the values of a picture with more than 8 bits
+STRETCH_SAMPLE_PX = 512  # side of the reduced picture they are taken from
+
+
+class RasterSource(Source):
+    """One picture."""
+
+    def __init__(
+        self,
+        path: Path,
+        crs: CRS | None = None,
+        corners: tuple[float, float, float, float] | None = None,
+    ) -> None:
+        """crs stands in for what the file lacks; corners (west, south, east, north in crs)
+        for what it says of its position.
+
+        Raises InputError: unreadable, no position on Earth, a palette.
+        """
+        self.name = path.name
+        self.files = (path,)
+        self._path = path
+        try:
+            self._dataset = rasterio.open(path)
+            self._crs = (crs if corners else self._dataset.crs) or _crs_beside(path) or crs
+            self._transform = self._dataset.transform
+            if corners:
+                self._transform = from_bounds(*corners, *self._dataset.shape[::-1])
+            self._check()
+            bounds = array_bounds(*self._dataset.shape, self._transform)
+            grid, _, _ = calculate_default_transform(
+                self._crs, MERCATOR, self._dataset.width, self._dataset.height, *bounds
+            )
+            west, south, east, north = transform_bounds(self._crs, MERCATOR, *bounds)
+            if not all(map(math.isfinite, (west, south, east, north, grid.a))):
+                raise InputError(f"{path}: its corners lie outside Web Mercator; check its CRS")
+            self.native_level = math.log2(WORLD_M / TILE_PX / grid.a)
+            self.bounds_m = (west, south, east, north)
+            self._bands = _colour_bands(self._dataset)
+            self._to_8_bits = self._stretch()
+        except RasterioError as e:
+            raise InputError(
+                f"{path}: cannot be read ({_first_line(e)}); get the file again"
+            ) from e
+        self.date = _date(self._dataset)
+        self._warped: dict[int, tuple[WarpedVRT, int, int]] = {}
+
+    def _check(self) -> None:
+        if self._crs is None:
+            raise InputError(
+                f"{self._path}: says no coordinate system; give it with --crs EPSG:..., or give "
+                "the corners in a CSV"
+            )
+        if self._transform.is_identity:
+            raise InputError(
+                f"{self._path}: is not georeferenced; give a GeoTIFF, a world file beside it, "
+                "or the corners in a CSV"
+            )
+        if ColorInterp.palette in self._dataset.colorinterp:
+            raise InputError(
+                f"{self._path}: has a colour palette; convert it with 'gdal_translate -expand rgb'"
+            )
+
+    def _stretch(self) -> Callable[[NDArray[np.generic]], NDArray[np.uint8]]:
+        if all(self._dataset.dtypes[b - 1] == "uint8" for b in self._bands):
+            return lambda values: values.astype(np.uint8)
+        ratio = STRETCH_SAMPLE_PX / max(self._dataset.width, self._dataset.height)
+        shape = [max(1, round(s * min(1.0, ratio))) for s in self._dataset.shape]
+        sample = self._dataset.read(self._bands, out_shape=(len(self._bands), *shape), masked=True)
+        values = sample.compressed()
+        values = values[np.isfinite(values)]
+        if values.size == 0:
+            raise InputError(f"{self._path}: holds no data at all; give another picture")
+        low, high = np.percentile(values, STRETCH_PERCENT)
+        scale = 254.0 / max(float(high - low), 1e-9)
+        return lambda raw: np.clip((raw - low) * scale + 1.0, 1, 255).astype(np.uint8)
+
+    def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:
+        out = np.zeros((height, width, 3), np.uint8)
+        try:
+            warped, left, top = self._at_level(level)
+            x0, y0 = max(x, left), max(y, top)
+            x1, y1 = min(x + width, left + warped.width), min(y + height, top + warped.height)
+            if x0 >= x1 or y0 >= y1:
+                return out
+            window = Window(x0 - left, y0 - top, x1 - x0, y1 - y0)
+            raw = warped.read([*self._bands, warped.count], window=window)
+        except RasterioError as e:
+            raise InputError(
+                f"{self._path}: cannot be read to its end ({_first_line(e)}); get the file again"
+            ) from e
+        rgb = np.broadcast_to(self._to_8_bits(raw[:-1]), (3, *raw.shape[1:]))
+        bgr = np.maximum(np.moveaxis(rgb[::-1], 0, 2), 1)
+        out[y0 - y : y1 - y, x0 - x : x1 - x] = np.where(raw[-1][:, :, None] > 0, bgr, 0)
+        return out
+
+    def _at_level(self, level: int) -> tuple[WarpedVRT, int, int]:
+        """The picture on the level's pixel grid and the map pixel of its upper left corner."""
+        if level not in self._warped:
+            metres_per_px = WORLD_M / (TILE_PX * 2**level)
+            west, south, east, north = self.bounds_m
+            left = math.floor((west + WORLD_M / 2) / metres_per_px)
+            top = math.floor((WORLD_M / 2 - north) / metres_per_px)
+            right = math.ceil((east + WORLD_M / 2) / metres_per_px)
+            bottom = math.ceil((WORLD_M / 2 - south) / metres_per_px)
+            warped = WarpedVRT(
+                self._dataset,
+                src_crs=self._crs,
+                src_transform=self._transform,
+                crs=MERCATOR,
+                transform=Affine(
+                    metres_per_px,
+                    0.0,
+                    left * metres_per_px - WORLD_M / 2,
+                    0.0,
+                    -metres_per_px,
+                    WORLD_M / 2 - top * metres_per_px,
+                ),
+                width=right - left,
+                height=bottom - top,
+                # GDAL widens the bilinear kernel when it reduces: no aliasing.
+                resampling=Resampling.bilinear,
+                add_alpha=ColorInterp.alpha not in self._dataset.colorinterp,
+            )
+            self._warped[level] = warped, left, top
+        return self._warped[level]
+
+
+def _colour_bands(dataset: rasterio.DatasetReader) -> list[int]:
+    """Band numbers of red, green, blue, or of the only grey one."""
+    kinds = list(dataset.colorinterp)
+    wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(k in kinds for k in wanted):
+        return [kinds.index(k) + 1 for k in wanted]
+    usable = [i + 1 for i, k in enumerate(kinds) if k != ColorInterp.alpha]
+    return usable[:3] if len(usable) >= 3 else usable[:1]
+
+
+def _crs_beside(path: Path) -> CRS | None:
+    """The CRS of a .prj file beside a picture with a world file."""
+    prj = path.with_suffix(".prj")
+    if not prj.is_file():
+        return None
+    try:
+        return CRS.from_wkt(prj.read_text(encoding="utf-8"))
+    except (RasterioError, ValueError) as e:
+        raise InputError(f"{prj}: not a coordinate system ({e}); correct or remove it") from e
+
+
+def _date(dataset: rasterio.DatasetReader) -> str | None:
+    tags = dataset.tags()
+    for name in DATE_TAGS:
+        found = re.match(r"(\d{4})[:-](\d{2})[:-](\d{2})", tags.get(name, ""))
+        if found and found.group(1) != "0000":
+            return "-".join(found.groups())
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return str(cause).splitlines()[0].rstrip(". ") if str(cause) else type(cause).__name__
