@@ -49,9 +49,10 @@ class Canvas:
         """The same corner by corner, for small polygons that stay straight."""
         return self._warp(polygon)  # type: ignore[operator, no-any-return]
 
-    def new_parcel(self, material: Material, heading: float = 0.0, fate: int = 0) -> int:
+    def new_parcel(self, material: Material, heading: float | None = None, fate: int = 0) -> int:
+        """heading: the direction of crop rows or of mowing (rad), None for any."""
         self.material.append(int(material))
-        self.heading.append(heading)
+        self.heading.append(self.rng.uniform(0, math.pi) if heading is None else heading)
         self.fate.append(fate)
         return len(self.material) - 1
 

@@ -79,7 +79,7 @@ def colour_tables(landscape: Landscape, epoch: Epoch) -> ColourTables:
     patch[green] = 0.25 + 0.3 * choice[green]
     scrub = material == Material.SCRUB
     colour[scrub] = soil[scrub] * 0.75 + colour[scrub] * 0.25
-    bare[scrub], patch[scrub] = soil[scrub] * 1.12, 0.6
+    bare[scrub], patch[scrub] = soil[scrub] * 1.12, 0.4
 
     crops = np.flatnonzero((material == Material.CROP) | (material == Material.SOIL))
     state = _crop_states(crops, material, epoch.season, passing)

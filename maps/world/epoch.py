@@ -67,7 +67,7 @@ def random_epoch(rng: np.random.Generator) -> Epoch:
         ),
         gamma=float(math.exp(rng.normal(0, 0.22))),
         contrast=float(math.exp(rng.normal(0.05, 0.15))),
-        saturation=float(np.clip(rng.normal(0.95, 0.3), 0.0, 1.7)),
+        saturation=float(np.clip(rng.normal(0.9, 0.25), 0.0, 1.4)),
         blur_px=float(rng.uniform(0.2, 1.0)),
         noise=float(rng.uniform(0.5, 5.0)),
         removed_share=float(rng.uniform(0.0, 0.08)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from maps.world import countryside, town
 from maps.world.canvas import Canvas
-from maps.world.noise import FloatLayer, SmoothWarp, Texture, fractal_noise, wrapped_noise
+from maps.world.noise import FloatLayer, SmoothWarp, Texture, fractal_noise
 from maps.world.polygons import Points, voronoi
 from maps.world.roads import HIGHWAY, LANE, MAIN, RURAL, TRACK, RoadClass, draw_road
 from maps.world.vegetation import plant

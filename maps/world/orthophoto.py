@@ -15,6 +15,7 @@ from maps.world.noise import FloatLayer
 from maps.world.scene import Scene, scene_of
 from maps.world.sensor import develop
 
+STANDS_M = 0.3  # what is lower does not lean
 SIDE_LIGHT = (0.62, 1.0)  # brightness of walls turned away from and towards the sun
 
 
@@ -67,7 +68,7 @@ def _resample(
     corner: tuple[float, float],
     shape: tuple[int, int],
     scale: float,
-) -> tuple[FloatLayer, FloatLayer]:
+) -> tuple[NDArray[np.uint8], FloatLayer]:
     """Colour and object height of a window, averaged over each output pixel."""
     side = landscape.side_px
     cols = slice(
@@ -86,7 +87,7 @@ def _resample(
     colour = cv2.blur(colour, blur) if blur else colour
     offset = (shrink - 1) / 2 - (shrink // 2) if blur else 0.0
     at = (corner[0] - cols.start - offset, corner[1] - rows.start - offset)
-    light = _sample(colour, at, scale, shape, 1.0, border=cv2.BORDER_REPLICATE).astype(np.float32)
+    light = _sample(colour, at, scale, shape, 1.0)
     at = (corner[0] - cols.start, corner[1] - rows.start)
     objects = _sample(
         height, at, scale, shape, 1.0, flags=cv2.INTER_NEAREST, border=cv2.BORDER_CONSTANT
@@ -120,7 +121,7 @@ def _sample(
 
 def _leaned(
     light: FloatLayer, objects_m: FloatLayer, gsd_m: float, lean: tuple[float, float], epoch: Epoch
-) -> tuple[FloatLayer, FloatLayer]:
+) -> tuple[NDArray[np.uint8], FloatLayer]:
     """Displaces everything that stands by its height, from the ground up: what is higher
     hides what is behind it, and the sides that face the viewer come into sight."""
     highest = float(objects_m.max())
@@ -128,23 +129,28 @@ def _leaned(
     if reach_px < 0.5:
         return light, objects_m
     steps = math.ceil(reach_px)
-    out, height = light.copy(), np.where(objects_m > 0.3, np.float32(0), objects_m)
+    level = highest * np.arange(steps + 1) / steps
+    dx = np.round(lean[0] * level / gsd_m).astype(int)
+    dy = np.round(-lean[1] * level / gsd_m).astype(int)
+    h, w = objects_m.shape
+    seen = np.zeros((h, w), np.uint16)  # the highest step whose surface shows in each pixel
+    tall = np.where(objects_m > STANDS_M, objects_m, 0)
+    for k in range(1, steps + 1):
+        x, y = int(dx[k]), int(dy[k])
+        to = np.s_[max(y, 0) : h + min(y, 0), max(x, 0) : w + min(x, 0)]
+        source = np.s_[max(-y, 0) : h + min(-y, 0), max(-x, 0) : w + min(-x, 0)]
+        np.copyto(seen[to], np.uint16(k), where=tall[source] >= level[k] - level[1] / 2)
+    columns, rows = np.meshgrid(np.arange(w), np.arange(h))
+    # A foot that nothing hides keeps its place; one whose top leaned away shows its side.
+    at_x = (columns - dx[seen]).astype(np.float32)
+    at_y = (rows - dy[seen]).astype(np.float32)
+    leaned = cv2.remap(light, at_x, at_y, cv2.INTER_NEAREST)
+    standing = cv2.remap(tall, at_x, at_y, cv2.INTER_NEAREST)
+    height = np.where(seen > 0, level[seen], objects_m).astype(np.float32)
     azimuth = math.radians(epoch.sun_azimuth_deg)
     towards_sun = -(lean[0] * math.sin(azimuth) + lean[1] * math.cos(azimuth)) / math.hypot(*lean)
     low, high = SIDE_LIGHT
-    side_gain = np.float32(low + (high - low) * (towards_sun + 1) / 2)
-    side = light * side_gain
-    h, w = objects_m.shape
-    for k in range(steps + 1):
-        level = highest * k / steps
-        dx, dy = round(lean[0] * level / gsd_m), -round(lean[1] * level / gsd_m)
-        to_r, to_c = slice(max(dy, 0), h + min(dy, 0)), slice(max(dx, 0), w + min(dx, 0))
-        fr_r, fr_c = slice(max(-dy, 0), h + min(-dy, 0)), slice(max(-dx, 0), w + min(-dx, 0))
-        standing = objects_m[fr_r, fr_c]
-        step = highest / steps
-        roof = (standing > 0.3) & (np.abs(standing - level) <= step / 2)
-        wall = standing > level + step / 2
-        out[to_r, to_c][wall] = side[fr_r, fr_c][wall]
-        out[to_r, to_c][roof] = light[fr_r, fr_c][roof]
-        height[to_r, to_c][wall | roof] = level
-    return out, height
+    side = cv2.convertScaleAbs(leaned, alpha=low + (high - low) * (towards_sun + 1) / 2)
+    wall = standing > height + level[1]
+    cv2.copyTo(side, wall.astype(np.uint8), leaned)
+    return leaned, height

@@ -92,16 +92,18 @@ class Scene:
         canvas, side = place.canvas, place.side_px
         rows, cols = slice(top, min(top + BLOCK_PX, side)), slice(left, min(left + BLOCK_PX, side))
         window = rows, cols
-        parcel = canvas.parcel[window]
+        parcel = canvas.parcel[window].astype(np.intp)
         speckle = self._speckle.window(rows, cols)
         growth = self._growth.window(rows, cols)
         fine, coarse = place.fine.window(rows, cols), place.coarse.window(rows, cols)
         fertility = place.fertility.window(rows, cols)
 
-        colour = tables.colour[parcel]
-        share = tables.patch[parcel] * np.clip(0.2 + 0.45 * fertility + 0.25 * growth, 0, 1)
-        colour += (tables.bare[parcel] - colour) * share[..., None]
-        mottle = tables.mottle[parcel]
+        colour = tables.colour.take(parcel, 0, mode="clip")
+        share = tables.patch.take(parcel, 0, mode="clip") * np.clip(
+            0.2 + 0.45 * fertility + 0.25 * growth, 0, 1
+        )
+        colour += (tables.bare.take(parcel, 0, mode="clip") - colour) * share[..., None]
+        mottle = tables.mottle.take(parcel, 0, mode="clip")
         gain = 1 + mottle[..., 0] * coarse + mottle[..., 1] * fine + mottle[..., 2] * speckle
         gain *= self._rows_and_tracks(parcel, rows, cols, growth)
         colour *= np.maximum(gain, 0.2)[..., None]
@@ -112,8 +114,8 @@ class Scene:
         colour += (PAINT_BGR - colour) * paint
         self._park_cars(colour, rows, cols)
         crown = canvas.crown[window]
-        cover = tables.crown_cover[crown][..., None] * (canvas.tree_cm[window] > 0)[..., None]
-        leaf = tables.crown_colour[crown] * (1 + 0.10 * speckle + 0.06 * fine)[..., None]
+        cover = tables.crown_cover.take(crown)[..., None] * (canvas.tree_cm[window] > 0)[..., None]
+        leaf = tables.crown_colour.take(crown, 0) * (1 + 0.10 * speckle + 0.06 * fine)[..., None]
         hidden = canvas.building_cm[window] > canvas.tree_cm[window]
         colour += (leaf - colour) * np.where(hidden[..., None], 0, cover)
         self.height_cm[window] = self._standing_cm(window)
@@ -121,18 +123,18 @@ class Scene:
         self.colour[window] = np.clip(colour, 1, 255).astype(np.uint8)
 
     def _rows_and_tracks(
-        self, parcel: NDArray[np.uint16], rows: slice, cols: slice, growth: FloatLayer
+        self, parcel: NDArray[np.intp], rows: slice, cols: slice, growth: FloatLayer
     ) -> FloatLayer:
         gsd, tables = self._place.gsd_m, self._tables
         heading = tables.heading
+        cos, sin = np.cos(heading).take(parcel), np.sin(heading).take(parcel)
         x = (np.arange(cols.start, cols.stop, dtype=np.float32) + 0.5) * gsd
         y = ((np.arange(rows.start, rows.stop, dtype=np.float32) + 0.5) * gsd)[:, None]
-        across = y * np.cos(heading)[parcel] - x * np.sin(heading)[parcel] + 0.3 * growth
-        wave = cv2.sin if hasattr(cv2, "sin") else np.sin
-        gain = 1 + tables.row_contrast[parcel] * wave(
-            across * (2 * np.pi / tables.row_period_m)[parcel]
+        across = y * cos - x * sin + 0.3 * growth
+        gain = 1 + tables.row_contrast.take(parcel, 0, mode="clip") * np.sin(
+            across * (2 * np.pi / tables.row_period_m).take(parcel)
         )
-        track = tables.track_contrast[parcel]
+        track = tables.track_contrast.take(parcel, 0, mode="clip")
         if track.any():
             wheel = np.abs(np.mod(across, 24.0) - 12.0)
             gain *= 1 + track * (np.abs(wheel - 0.9) < 0.3)
@@ -193,8 +195,6 @@ class Scene:
         facing = (1 - dx * east - dy * south) / np.sqrt(1 + dx * dx + dy * dy)
         r0, c0 = rows.start - wide_r.start, cols.start - wide_c.start
         facing = facing[r0 : r0 + rows.stop - rows.start, c0 : c0 + cols.stop - cols.start]
-        shape = (self._shadow.shape[1] * SHADOW_STEP, self._shadow.shape[0] * SHADOW_STEP)
-        del shape
         shadow = self._shadow_window(rows, cols)
         direct = np.clip(facing, 0, 1.7) * (1 - shadow) * (1 - epoch.shade)
         ambient = np.array([1.14, 1.0, 0.92], np.float32) * epoch.shade
@@ -228,7 +228,7 @@ def _patch(
 ) -> None:
     corners = cv2.boxPoints((at, size, angle_deg))
     fixed = np.round((corners - 0.5) * 16).astype(np.int32)
-    cv2.fillConvexPoly(colour, fixed, value.tolist(), lineType=cv2.LINE_AA if False else 8, shift=4)
+    cv2.fillConvexPoly(colour, fixed, value.tolist(), shift=4)
 
 
 _scenes: weakref.WeakKeyDictionary[Landscape, OrderedDict[Epoch, Scene]] = (

@@ -149,7 +149,7 @@ def _garden_lot(canvas: Canvas, lot: Points, block: Points, built: float) -> Non
 def draw_houses(canvas: Canvas, district: Points, lot_m2: float, built: float) -> None:
     """Village or suburb: gardens with houses along the streets."""
     rng = canvas.rng
-    street = rng.uniform(5, 9)
+    street = rng.uniform(4.5, 7.5)
     for block in _blocks(canvas, district, lot_m2 * rng.uniform(10, 24), street):
         if rng.random() < 0.06:
             draw_park(canvas, block)
