@@ -36,6 +36,7 @@ class Canvas:
         self.water_m = np.full((2, 2), -1e3, np.float32)
         self.material: list[int] = []
         self.heading: list[float] = []
+        self.like: list[int] = []
         self.fate: list[int] = []  # number of the building, 0 for what never goes away
         self.car_spots: list[tuple[float, float, float, float]] = []  # x, y, heading, share filled
         self.trees: list[tuple[float, float, float, float, int]] = []  # x, y, radius, height, crown
@@ -49,11 +50,19 @@ class Canvas:
         """The same corner by corner, for small polygons that stay straight."""
         return self._warp(polygon)  # type: ignore[operator, no-any-return]
 
-    def new_parcel(self, material: Material, heading: float | None = None, fate: int = 0) -> int:
-        """heading: the direction of crop rows or of mowing (rad), None for any."""
+    def new_parcel(
+        self,
+        material: Material,
+        heading: float | None = None,
+        fate: int = 0,
+        like: int | None = None,
+    ) -> int:
+        """heading: the direction of crop rows or of mowing (rad), None for any;
+        like: the parcel that it shares its crop with."""
         self.material.append(int(material))
         self.heading.append(self.rng.uniform(0, math.pi) if heading is None else heading)
         self.fate.append(fate)
+        self.like.append(len(self.like) if like is None else like)
         return len(self.material) - 1
 
     def pixels(self, points: Points) -> NDArray[np.int32]:

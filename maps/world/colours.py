@@ -63,6 +63,8 @@ def colour_tables(landscape: Landscape, epoch: Epoch) -> ColourTables:
     passing = np.random.default_rng([landscape.seed, epoch.seed, 2])
     choice, tint = lasting.random(n), lasting.normal(0, 1, (n, 3)).astype(np.float32)
     change, drift = passing.random(n), passing.normal(0, 1, (n, 3)).astype(np.float32)
+    like = np.array(canvas.like)
+    choice, change = choice[like], change[like]
 
     colour = np.zeros((n, 3), np.float32)
     bare = np.zeros((n, 3), np.float32)
@@ -76,14 +78,16 @@ def colour_tables(landscape: Landscape, epoch: Epoch) -> ColourTables:
         colour[i] = _plain_colour(Material(int(material[i])), epoch.season, choice[i], change[i])
     green = np.isin(material, (Material.GRASS, Material.FOREST_FLOOR, Material.PITCH))
     bare[:] = np.where(green[:, None], soil * 0.5 + colour * 0.5, soil)
-    patch[green] = 0.25 + 0.3 * choice[green]
+    patch[green] = 0.1 + 0.35 * choice[green] ** 2
     scrub = material == Material.SCRUB
     colour[scrub] = soil[scrub] * 0.75 + colour[scrub] * 0.25
     bare[scrub], patch[scrub] = soil[scrub] * 1.12, 0.4
 
     crops = np.flatnonzero((material == Material.CROP) | (material == Material.SOIL))
     state = _crop_states(crops, material, epoch.season, passing)
-    for i, s in zip(crops, state, strict=True):
+    of_parcel = np.zeros(n, int)
+    of_parcel[crops] = state
+    for i, s in zip(crops, of_parcel[like[crops]], strict=True):
         shades = CROP_RGB[Crop(int(s))]
         colour[i] = (
             soil[i] if s == Crop.PLOUGHED else bgr(shades[int(choice[i] * 31) % len(shades)])

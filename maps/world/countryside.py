@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from maps.world.canvas import Canvas
 from maps.world.materials import Material
 from maps.world.polygons import Points, inset, long_axis, subdivide
+from maps.world.relief import grid_window
 from maps.world.roads import LANE, TRACK, draw_road
 from maps.world.vegetation import add_tree, hedge, orchard, wood
 
@@ -28,14 +29,15 @@ def draw_fields(canvas: Canvas, district: Points, max_area_m2: float, jitter: fl
         margin = float(rng.choice([0.3, 1.0, 2.5]))
         inner = canvas.bent(inset(field, margin)) if len(inset(field, margin)) else outline
         material = Material.GRASS if rng.random() < 0.18 else Material.CROP
-        canvas.fill(inner, canvas.new_parcel(material, math.atan2(along[1], along[0])))
+        whole = canvas.new_parcel(material, math.atan2(along[1], along[0]))
+        canvas.fill(inner, whole)
         if rng.random() < 0.35:  # headland: worked the other way round at the field's ends
             core = inset(field, margin + rng.uniform(6, 14))
             if len(core):
                 heading = math.atan2(along[1], along[0]) + (
                     math.pi / 2 if rng.random() < 0.3 else 0
                 )
-                canvas.fill(canvas.bent(core), canvas.new_parcel(material, heading))
+                canvas.fill(canvas.bent(core), canvas.new_parcel(material, heading, like=whole))
         edge = int(rng.integers(len(field)))
         side = canvas.bent(np.array([field[edge], field[(edge + 1) % len(field)]]), closed=False)
         draw = rng.random()
@@ -61,11 +63,9 @@ def draw_terraces(canvas: Canvas, district: Points, terrain_m: NDArray[np.float3
     rows, cols = (np.flatnonzero(mask.any(axis=k)) for k in (1, 0))
     if not len(rows):
         return
-    window = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    scale = canvas.gsd_m / (canvas.size_m / (terrain_m.shape[0] - 1))
-    grid = np.array([[scale, 0, cols[0] * scale], [0, scale, rows[0] * scale]])
-    shape = (cols[-1] + 1 - cols[0], rows[-1] + 1 - rows[0])
-    level = cv2.warpAffine(terrain_m, grid, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    window = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+    level = grid_window(terrain_m, canvas.size_m, canvas.gsd_m, *window)
+    shape = (window[1].stop - window[1].start, window[0].stop - window[0].start)
     step = max(float(level.max() - level.min()) / rng.uniform(8, 25), 0.3)
     band = level / step
     number = band.astype(int) - int(band.min())

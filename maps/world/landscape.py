@@ -12,19 +12,19 @@ from enum import Enum
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from maps.world import countryside, town
 from maps.world.canvas import Canvas
+from maps.world.materials import Material
 from maps.world.noise import FloatLayer, SmoothWarp, Texture, fractal_noise
 from maps.world.polygons import Points, voronoi
+from maps.world.relief import grid_window, terrain_grid
 from maps.world.roads import HIGHWAY, LANE, MAIN, RURAL, TRACK, RoadClass, draw_road
 from maps.world.vegetation import plant
-from maps.world.water import water_edge
+from maps.world.water import draw_water, water_edge
 from onboard.geodesy import enu_offset_m, offset_latlon
 
 DEFAULT_GSD_M = 0.25
-TERRAIN_GRID_M = 4.0
 TEXTURE_PX = 1024
 OUTSIDE_M = 150.0  # the pattern of districts goes on beyond the edge
 
@@ -62,7 +62,7 @@ class Style:
     river: float
 
 
-U = LandUse
+U = LandUse  # short, for the table below
 STYLES = (
     Style({U.FIELDS: 5, U.MEADOW: 1, U.WOOD: 1, U.STRIPS: 1}, {U.VILLAGE: 1}, 0.2, 8, 0.4),
     Style(
@@ -107,13 +107,13 @@ class Landscape:
         self.seed, self.size_m, self.gsd_m = seed, size_m, gsd_m
         self.anchor_lat_deg, self.anchor_lon_deg = anchor_lat_deg, anchor_lon_deg
         self.style = STYLES[int(rng.integers(len(STYLES))) if style is None else style]
-        self.terrain_m = _terrain(rng, size_m, self.style.relief_m)
+        self.terrain_m = terrain_grid(rng, size_m, self.style.relief_m)
         self.fertility = Texture(fractal_noise(rng, TEXTURE_PX, 60 / gsd_m, 5, 0.6))
         self.coarse = Texture(fractal_noise(rng, TEXTURE_PX, 40 / gsd_m, 4, 0.7))
         self.fine = Texture(fractal_noise(rng, TEXTURE_PX, 5 / gsd_m, 4, 0.75))
         warp = SmoothWarp(rng, slope=float(rng.uniform(0.1, 0.6)))
         self.canvas = Canvas(size_m, gsd_m, warp, rng)
-        self.canvas.new_parcel(U_BACKGROUND)
+        self.canvas.new_parcel(Material.GRASS)
         self.canvas.water_m = water_edge(rng, size_m, self.style.river)
         _draw_districts(self.canvas, self.style, self.terrain_m)
         plant(self.canvas)
@@ -142,31 +142,6 @@ class Landscape:
         y = np.clip((1 - north_m / self.size_m) * nodes, 0, nodes)
         patch = cv2.getRectSubPix(self.terrain_m, (1, 1), (float(x), float(y)))
         return float(patch[0, 0])
-
-
-U_BACKGROUND = town.Material.GRASS
-
-
-def grid_window(
-    grid: NDArray[np.float32], size_m: float, gsd_m: float, rows: slice, cols: slice
-) -> FloatLayer:
-    """Bilinear part of a node grid that spans the landscape, at the fine grid's pixels."""
-    scale = gsd_m / size_m * (grid.shape[0] - 1)
-    matrix = np.array(
-        [[scale, 0, (cols.start + 0.5) * scale], [0, scale, (rows.start + 0.5) * scale]]
-    )
-    shape = (cols.stop - cols.start, rows.stop - rows.start)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(grid, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _terrain(rng: np.random.Generator, size_m: float, relief_m: float) -> FloatLayer:
-    nodes = math.ceil(size_m / TERRAIN_GRID_M) + 1
-    side = 2 ** math.ceil(math.log2(nodes))
-    field = fractal_noise(rng, side, min(500 / TERRAIN_GRID_M, side / 2), 5, 0.42)[:nodes, :nodes]
-    field = np.ascontiguousarray(field)
-    share = min(1.0, size_m / 500) * rng.uniform(0.4, 1.2)
-    return (field - field.min()) * np.float32(relief_m * share / 4)
 
 
 def _draw_districts(canvas: Canvas, style: Style, terrain_m: FloatLayer) -> None:
@@ -206,6 +181,7 @@ def _draw_districts(canvas: Canvas, style: Style, terrain_m: FloatLayer) -> None
         across = np.array([[start, low], [end, high]])
         across = across[:, ::-1] if rng.random() < 0.5 else across
         roads.append((canvas.bent(across, closed=False), HIGHWAY))
+    draw_water(canvas)
     for line, road in sorted(roads, key=lambda r: r[1].width_m):
         draw_road(canvas, line, road)
 

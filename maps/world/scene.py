@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from maps.world.colours import colour_tables
 from maps.world.epoch import Epoch
-from maps.world.landscape import Landscape, grid_window
+from maps.world.landscape import Landscape
 from maps.world.materials import CAR_RGB, WATER_RGB, bgr
 from maps.world.noise import FloatLayer, Texture, fractal_noise
+from maps.world.relief import grid_window
 from maps.world.shadows import shadow_share
 
 BLOCK_PX = 512

@@ -7,7 +7,13 @@ import math
 import cv2
 import numpy as np
 
+from maps.world.canvas import Canvas
+from maps.world.materials import Material
 from maps.world.noise import FloatLayer, SmoothWarp
+from maps.world.relief import grid_window
+
+BANK_M = 3.0  # between the water's usual edge and what grows beside it
+STRIP_PX = 512
 
 
 def water_edge(rng: np.random.Generator, size_m: float, river: float) -> FloatLayer:
@@ -37,3 +43,18 @@ def water_edge(rng: np.random.Generator, size_m: float, river: float) -> FloatLa
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
     return cv2.GaussianBlur(inside - np.minimum(outside, 200), (0, 0), 1.5)
+
+
+def draw_water(canvas: Canvas) -> None:
+    """Puts water and its banks over what was drawn so far."""
+    side = canvas.side_px
+    parcel = canvas.new_parcel(Material.WATER)
+    for row in range(0, side, STRIP_PX):
+        rows = slice(row, min(row + STRIP_PX, side))
+        edge = grid_window(canvas.water_m, canvas.size_m, canvas.gsd_m, rows, slice(0, side))
+        wet = edge > -BANK_M
+        canvas.parcel[rows][wet] = parcel
+        canvas.building_cm[rows][wet] = 0
+        canvas.paint[rows][wet] = 0
+    spots = [s for s in canvas.car_spots if not canvas.wet(np.array(s[:2]), BANK_M)]
+    canvas.car_spots[:] = spots
