@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,14 +16,31 @@ def wrapped_noise(rng: np.random.Generator, side_px: int, cell_px: float) -> Flo
     """(side, side) field of about zero mean and unit deviation, features about cell_px wide."""
     cells = max(2, round(side_px / cell_px))
     grid = rng.standard_normal((cells, cells)).astype(np.float32)
-    pad = 2
-    wrapped = np.pad(grid, pad, mode="wrap")
-    scale = side_px / cells
-    big = np.array(
-        [[scale, 0, (scale - 1) / 2 - pad * scale], [0, scale, (scale - 1) / 2 - pad * scale]]
-    )
-    field = cv2.warpAffine(wrapped, big, (side_px, side_px), flags=cv2.INTER_CUBIC)
-    return (field / max(float(field.std()), 1e-6)).astype(np.float32)
+    weights = _cubic_weights(side_px, cells)
+    field = weights @ grid @ weights.T
+    return field / max(float(field.std()), 1e-6)
+
+
+@lru_cache(maxsize=64)
+def _cubic_weights(side_px: int, cells: int) -> FloatLayer:
+    """(side, cells) wrapped cubic convolution. OpenCV's warps round coordinates to 1/32 of a
+    cell: steps that a low sun turns into stripes."""
+    at = (np.arange(side_px) + 0.5) * cells / side_px - 0.5
+    first = np.floor(at).astype(int)
+    t = at - first
+    a = -0.75  # Keys' parameter
+
+    def near(d: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: NDArray[np.float64]) -> NDArray[np.float64]:
+        return a * (((d - 5) * d + 8) * d - 4)
+
+    weights = np.zeros((side_px, cells), np.float32)
+    rows = np.arange(side_px)
+    for k, w in ((-1, far(1 + t)), (0, near(t)), (1, near(1 - t)), (2, far(2 - t))):
+        np.add.at(weights, (rows, (first + k) % cells), w)
+    return weights
 
 
 def fractal_noise(
