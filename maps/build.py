@@ -11,6 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from tqdm import tqdm
 
 from maps.area import parse_area
-from maps.describe_tiles import Cell, bare_rate, cells_of, describe_cell, write_tiles
+from maps.describe_tiles import Cell, bare_rate, cells_of, core_count, describe_cell, write_tiles
 from maps.mosaic import Mosaic
 from maps.open_imagery import open_imagery
 from maps.partial_pack import input_marks, partial_pack, sync
@@ -31,6 +32,7 @@ from onboard.geodesy import pixel_to_latlon
 from onboard.imagery import Imagery
 from onboard.mbtiles import MBTiles, MBTilesWriter
 from onboard.messages import TILE_PX, TileId
+from onboard.model_bundle import ModelBundle
 from onboard.pack_manifest import (
     FORMAT_VERSION,
     IMAGERY_NAME,
@@ -47,6 +49,7 @@ from onboard.tile_index import IndexParameters, build_graph, read_tiles
 
 MOSAIC_NAME = "mosaic.mbtiles"
 CHUNKS_NAME = "described"
+PROGRESS_S = 0.5
 SAMPLE_TILES = 64  # on which the bare network's rate is measured
 
 
@@ -78,25 +81,27 @@ class BuildSummary:
     resumed: bool
 
 
-def build_pack(request: BuildRequest, describer: Describer) -> BuildSummary:
-    """Raises InputError for everything that is wrong with the inputs or the disk."""
+def build_pack(request: BuildRequest, bundle: ModelBundle) -> BuildSummary:
+    """Makes the pack, described with the bundle's network.
+
+    Raises InputError for everything that is wrong with the inputs or the disk."""
     groups = open_imagery(request.inputs, request.crs)
     sources = [source for group in groups for source in group]
     levels = choose_levels(sources, request.levels, request.agl_m)
     area = None if request.area is None else parse_area(request.area)
     plan = make_plan(sources, levels, area)
     origin = imagery_sources(request.inputs, groups, request.provenance)
-    mark = _mark(describer, sources, levels, area, origin)
+    mark = _mark(bundle, sources, levels, area, origin)
     begin = time.monotonic()
     with partial_pack(request.out, mark, request.replace) as (folder, note):
         if note:
             print(note, file=sys.stderr)
         _lay_imagery(folder, sources, plan, origin)
-        shards = _describe(folder, levels, describer)
-        manifest = _finish(folder, shards, describer, origin)
+        shards = _describe(folder, levels, Describer(bundle, threads=1))
+        manifest = _finish(folder, shards, bundle, origin)
     seconds = time.monotonic() - begin
     imagery = Imagery(request.out / IMAGERY_NAME)
-    bare = bare_rate(_sample(request.out, manifest), imagery, describer)
+    bare = bare_rate(_sample(request.out, manifest), imagery, Describer(bundle))
     return BuildSummary(
         request.out,
         manifest.levels,
@@ -108,7 +113,7 @@ def build_pack(request: BuildRequest, describer: Describer) -> BuildSummary:
 
 
 def _mark(
-    describer: Describer,
+    bundle: ModelBundle,
     sources: Sequence[Source],
     levels: tuple[int, ...],
     area: BaseGeometry | None,
@@ -116,7 +121,7 @@ def _mark(
 ) -> dict[str, object]:
     return {
         "format_version": FORMAT_VERSION,
-        "model": describer.bundle.sha256,
+        "model": bundle.sha256,
         "levels": levels,
         "area": None if area is None else area.wkt,
         "imagery": [str(o) for o in origin],
@@ -131,10 +136,13 @@ def _lay_imagery(
     """mosaic.mbtiles, then imagery.mbtiles: the same tiles in a fixed order."""
     if (folder / IMAGERY_NAME).exists():
         return
-    mosaic = Mosaic(folder / MOSAIC_NAME, sources, plan)
-    with tqdm(total=mosaic.tile_count, desc="imagery", unit="tile") as bar:
-        mosaic.build(bar.update)
-    mosaic.close()
+    with ThreadPoolExecutor(core_count()) as pool:
+        mosaic = Mosaic(folder / MOSAIC_NAME, sources, plan, pool)
+        with tqdm(
+            total=mosaic.tile_count, desc="imagery", unit="tile", mininterval=PROGRESS_S
+        ) as bar:
+            mosaic.build(bar.update)
+        mosaic.close()
     partial = folder / f"{IMAGERY_NAME}.tmp"
     partial.unlink(missing_ok=True)
     grown = MBTilesWriter(folder / MOSAIC_NAME)
@@ -188,7 +196,9 @@ def _describe(folder: Path, levels: tuple[int, ...], describer: Describer) -> tu
     (folder / "index").mkdir(exist_ok=True)
     cells = [c for level in levels for c in cells_of(level, imagery.tiles.positions(level))]
     shards = []
-    with tqdm(total=sum(len(c.tiles) for c in cells), desc="tiles", unit="tile") as bar:
+    with tqdm(
+        total=sum(len(c.tiles) for c in cells), desc="tiles", unit="tile", mininterval=PROGRESS_S
+    ) as bar:
         for cell in cells:
             shard = _describe_shard(folder, cell, imagery, describer, bar)
             shards += [shard] if shard.count else []
@@ -225,13 +235,12 @@ def _describe_shard(
 def _finish(
     folder: Path,
     shards: tuple[Shard, ...],
-    describer: Describer,
+    bundle: ModelBundle,
     origin: tuple[ImagerySource, ...],
 ) -> Manifest:
     names = [IMAGERY_NAME, *itertools.chain(*((s.tiles, s.graph) for s in shards))]
     for name in names:
         sync(folder / name)
-    bundle = describer.bundle
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         model=PackModel(bundle.id, bundle.sha256, bundle.descriptor_dim),

@@ -1,22 +1,24 @@
 """Cuts half-overlapping tiles out of the mosaic and describes them, cell by cell.
 
-Cutting runs in a thread beside the network. Every chunk of described tiles is a file, so
-that a build that was killed loses at most one chunk; a finished cell becomes a shard.
+Batches are described in parallel, one core each, which measures 1.2 times faster than one
+batch at a time on all cores; the calling thread cuts the next ones. Every chunk of
+described tiles is a file, so that a build that was killed loses at most one chunk; a
+finished cell becomes a shard.
 """
 
 from __future__ import annotations
 
 import os
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maps.in_order import in_order
 from maps.pixels import coverage, has_texture
 from onboard.describe import Describer
 from onboard.imagery import Imagery
@@ -25,9 +27,8 @@ from onboard.tile_index import unit_length
 
 CELL_STEPS = 256  # half-tile steps to the side of a cell: at most 65,536 tiles a shard
 CHUNK_TILES = 2048
-BATCH_TILES = 16
+BATCH_TILES = 4  # as fast as 16, and less to hold
 LEAST_COVERAGE = 0.5  # share of a tile that must have imagery for it to be indexed
-QUEUED_BATCHES = 4
 
 Position = tuple[int, int]
 
@@ -70,8 +71,9 @@ def describe_cell(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float16]]:
     """(cols, rows, descriptors) of the cell's tiles that are not blank.
 
-    folder keeps finished chunks. progress is called with the number of tiles dealt with.
-    Errors in the cutting thread (InputError above all) are raised here.
+    describer: with one thread, it is called from several. folder keeps finished chunks.
+    progress is called with the number of tiles dealt with. Raises InputError when the
+    imagery is damaged.
     """
     folder.mkdir(exist_ok=True)
     parts = []
@@ -103,6 +105,11 @@ def write_tiles(
     partial.replace(path)
 
 
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def bare_rate(tiles: Sequence[TileId], imagery: Imagery, describer: Describer) -> float:
     """Tiles a second of the network alone, on pictures that are already cut."""
     pictures = np.stack([imagery.picture(t.level, *t.origin_px) for t in tiles])
@@ -121,54 +128,31 @@ def _describe_chunk(
     path: Path,
     progress: Callable[[int], None],
 ) -> None:
+    def work(batch: Batch) -> tuple[Batch, NDArray[np.float16]]:
+        pictures = batch[2]
+        described = describer.descriptors(pictures) if len(pictures) else no_descriptors
+        return batch, unit_length(described).astype(np.float16)
+
+    no_descriptors = np.zeros((0, describer.bundle.descriptor_dim), np.float32)
     kept: list[Position] = []
-    described = [np.zeros((0, describer.bundle.descriptor_dim), np.float16)]
-    for looked_at, positions, pictures in _cut_ahead(level, tiles, imagery):
-        if positions:
+    parts = []
+    workers = core_count()
+    with ThreadPoolExecutor(workers) as pool:
+        batches = _cut(level, tiles, imagery)
+        for batch, descriptors in in_order(pool, work, batches, 2 * workers):
+            looked_at, positions, _ = batch
             kept += positions
-            described.append(unit_length(describer.descriptors(pictures)).astype(np.float16))
-        progress(looked_at)
+            parts.append(descriptors)
+            progress(looked_at)
     at = np.array(kept, np.int32).reshape(-1, 2)
-    write_tiles(path, at[:, 0], at[:, 1], np.concatenate(described))
+    write_tiles(path, at[:, 0], at[:, 1], np.concatenate(parts))
 
 
 Batch = tuple[int, list[Position], NDArray[np.uint8]]
 
 
-def _cut_ahead(level: int, tiles: Sequence[Position], imagery: Imagery) -> Iterator[Batch]:
-    """`_cut` in a thread, a few batches ahead of the network."""
-    batches: queue.Queue[Batch | Exception | None] = queue.Queue(QUEUED_BATCHES)
-    stop = threading.Event()
-
-    def work() -> None:
-        end: Exception | None = None
-        try:
-            for batch in _cut(level, tiles, imagery):
-                batches.put(batch)
-                if stop.is_set():
-                    return
-        except Exception as e:  # handed over to the caller's thread
-            end = e
-        batches.put(end)
-
-    thread = threading.Thread(target=work, name="cut tiles", daemon=True)
-    thread.start()
-    try:
-        while (batch := batches.get()) is not None:
-            if isinstance(batch, Exception):
-                raise batch
-            yield batch
-    finally:
-        stop.set()
-        while thread.is_alive():  # it may wait for room
-            try:
-                batches.get(timeout=0.05)
-            except queue.Empty:
-                continue
-
-
 def _cut(level: int, tiles: Sequence[Position], imagery: Imagery) -> Iterator[Batch]:
-    """(tiles looked at, positions of those that are not blank, their pictures)."""
+    """Batches: (tiles looked at, positions of those that are not blank, their pictures)."""
     looked_at = 0
     positions: list[Position] = []
     pictures: list[Picture] = []

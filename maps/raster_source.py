@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine, array_bounds, from_bounds
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform, transform_bounds
@@ -21,6 +22,7 @@ from rasterio.windows import Window
 
 from maps.source import WORLD_M, Source
 from onboard.errors import InputError
+from onboard.imagery import OPAQUE
 from onboard.messages import TILE_PX, Picture
 
 MERCATOR = CRS.from_epsg(3857)
@@ -47,7 +49,10 @@ class RasterSource(Source):
         self.files = (path,)
         self._path = path
         try:
-            self._dataset = rasterio.open(path)
+            with warnings.catch_warnings():
+                # Said below in a sentence, unless corners make up for it.
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                self._dataset = rasterio.open(path)
             self._crs = (crs if corners else self._dataset.crs) or _crs_beside(path) or crs
             self._transform = self._dataset.transform
             if corners:
@@ -117,7 +122,7 @@ class RasterSource(Source):
             ) from e
         rgb = np.broadcast_to(self._to_8_bits(raw[:-1]), (3, *raw.shape[1:]))
         bgr = np.maximum(np.moveaxis(rgb[::-1], 0, 2), 1)
-        out[y0 - y : y1 - y, x0 - x : x1 - x] = np.where(raw[-1][:, :, None] > 0, bgr, 0)
+        out[y0 - y : y1 - y, x0 - x : x1 - x] = np.where(raw[-1][:, :, None] >= OPAQUE, bgr, 0)
         return out
 
     def _at_level(self, level: int) -> tuple[WarpedVRT, int, int]:
@@ -147,6 +152,7 @@ class RasterSource(Source):
                 # GDAL widens the bilinear kernel when it reduces: no aliasing.
                 resampling=Resampling.bilinear,
                 add_alpha=ColorInterp.alpha not in self._dataset.colorinterp,
+                NUM_THREADS="ALL_CPUS",
             )
             self._warped[level] = warped, left, top
         return self._warped[level]

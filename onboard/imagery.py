@@ -71,8 +71,9 @@ def decode_tile(data: bytes, name: str) -> Picture:
     if read.dtype != np.uint8:
         raise InputError(f"{name}: the tile's picture has more than 8 bits; convert it to 8 bits")
     if read.ndim == 2:
-        read = np.repeat(read[:, :, None], 3, axis=2)
-    picture: Picture = np.maximum(read[:, :, :3], 1).astype(np.uint8)
-    if read.shape[2] == 4:
-        picture[read[:, :, 3] < OPAQUE] = 0
-    return picture
+        return np.maximum(cv2.cvtColor(read, cv2.COLOR_GRAY2BGR), 1).astype(np.uint8, copy=False)
+    if read.shape[2] == 3:
+        return np.maximum(read, 1).astype(np.uint8, copy=False)
+    opaque = cv2.threshold(read[:, :, 3], OPAQUE - 1, 255, cv2.THRESH_BINARY)[1]
+    picture = np.maximum(cv2.cvtColor(read, cv2.COLOR_BGRA2BGR), 1)
+    return np.asarray(cv2.copyTo(picture, opaque), np.uint8)

@@ -8,7 +8,6 @@ from pathlib import Path
 from maps.build import BuildRequest, build_pack
 from maps.plan import parse_agl, parse_levels
 from maps.provenance import Provenance
-from onboard.describe import Describer
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle
 
 HELP = (
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         ),
         replace=args.force,
     )
-    done = build_pack(request, Describer(load_bundle(args.model)))
+    done = build_pack(request, load_bundle(args.model))
     print(f"{done.pack}: {done.tiles} tiles at levels {', '.join(map(str, done.levels))}")
     if not done.resumed:
         rate = done.tiles / done.seconds
