@@ -22,7 +22,7 @@ from onboard.messages import Attitude, Picture
 STEP_M = 0.8  # height between two looks at the surface on the way down
 REFINEMENTS = 5  # halvings of the step that first went below the surface
 FARTHEST_M = 2500.0  # sideways; what is farther away is sky
-WALL_M = 0.6  # a ray that ends this far below the top of what it met looks at its side
+WALL_M = 0.6  # a ray that ends this far from the height of the cell it met looks at a side
 WALL_GAIN = 0.72
 BEHIND_EDGE_M = 0.5
 SKY_BGR = (222, 205, 190)
@@ -167,7 +167,7 @@ def _seen_light(
     objects = cv2.remap(scene.height_cm[window], at_x, at_y, cv2.INTER_NEAREST) * np.float32(0.01)
     ground = landscape.terrain_window(*window)
     ground = cv2.remap(ground, at_x, at_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    side = ground + objects - level > WALL_M
+    side = np.abs(ground + objects - level) > WALL_M
     # Take a side's colour from behind its edge, where the grid shows the top only.
     behind = np.float32(BEHIND_EDGE_M / landscape.gsd_m)
     reach = np.maximum(np.hypot(*away), np.float32(1e-6))
