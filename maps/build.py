@@ -46,6 +46,7 @@ from onboard.pack_manifest import (
     manifest_text,
 )
 from onboard.tile_index import IndexParameters, build_graph, read_tiles
+from onboard.whole_file import write_whole
 
 MOSAIC_NAME = "mosaic.mbtiles"
 CHUNKS_NAME = "described"
@@ -251,8 +252,7 @@ def _finish(
         shards=shards,
         files=tuple(describe_file(folder, name) for name in names),
     )
-    (folder / MANIFEST_NAME).write_text(manifest_text(manifest), encoding="utf-8")
-    sync(folder / MANIFEST_NAME)
+    write_whole(folder / MANIFEST_NAME, manifest_text(manifest))
     return manifest
 
 

@@ -8,6 +8,7 @@ finished cell becomes a shard.
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from onboard.describe import Describer
 from onboard.imagery import Imagery
 from onboard.messages import TILE_PX, TILE_STRIDE_PX, Picture, TileId
 from onboard.tile_index import unit_length
+from onboard.whole_file import write_whole
 
 CELL_STEPS = 256  # half-tile steps to the side of a cell: at most 65,536 tiles a shard
 CHUNK_TILES = 2048
@@ -97,12 +99,9 @@ def write_tiles(
     descriptors: NDArray[np.float16],
 ) -> None:
     """A `.npz` that appears whole or not at all."""
-    partial = path.with_suffix(".tmp")
-    with partial.open("wb") as file:
-        np.savez(file, cols=cols, rows=rows, descriptors=descriptors)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    data = io.BytesIO()
+    np.savez(data, cols=cols, rows=rows, descriptors=descriptors)
+    write_whole(path, data.getvalue())
 
 
 def core_count() -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
+from onboard.whole_file import write_whole
 
 MARK_NAME = "request.json"
 LOCK_NAME = "lock"
@@ -72,8 +73,7 @@ def _take_up(folder: Path, request: dict[str, Any]) -> str:
     for child in folder.iterdir():
         if child.name != LOCK_NAME:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
-    mark.with_suffix(".tmp").write_text(text, encoding="utf-8")
-    mark.with_suffix(".tmp").replace(mark)
+    write_whole(mark, text)
     return note
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onboard.errors import InputError
-from onboard.geodesy import latlon_to_pixel
+from onboard.geodesy import latlon_to_pixel, pixel_size_m, pixel_to_latlon
 from onboard.imagery import Imagery
 from onboard.messages import TILE_PX, Picture, TileId
 from onboard.model_bundle import ModelBundle
@@ -72,6 +73,17 @@ class MapPack:
         """Whether there is imagery around a position (to a tile of the finest level)."""
         x, y = latlon_to_pixel(lat_deg, lon_deg, max(self.levels))
         return (int(x // TILE_PX), int(y // TILE_PX)) in self._imagery_tiles
+
+    def imagery_area_m2(self) -> float:
+        """Ground that the finest level's imagery tiles cover."""
+        level = max(self.levels)
+        rows = Counter(y for _, y in self._imagery_tiles)
+        area_m2 = 0.0
+        for y, count in rows.items():
+            lat_deg, _ = pixel_to_latlon(0.0, (y + 0.5) * TILE_PX, level)
+            east_m, north_m = pixel_size_m(float(lat_deg), level)
+            area_m2 += count * TILE_PX**2 * east_m * north_m
+        return area_m2
 
     def tiles(self, level: int) -> TileTable:
         """All indexed tiles of a level. Raises InputError: no such level, a damaged shard."""
