@@ -1,0 +1,163 @@
+"""The Kalman filter of the vehicle's position: pure functions on a frozen state.
+
+The state lives in local east-north metres, where everything is linear, so the error state
+and the state have the same covariance. It also holds a copy of the position at the last
+exposure (stochastic cloning): visual motion is the difference between now and then, and
+only with the copy are the two correlated as they should be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from onboard.messages import Floats, Motion
+
+# White acceleration (m/s2)2/Hz: 10 s without a measurement add 26 m, 1 s adds 0.8 m. A turn
+# of 3 m/s2 that a fix a second must follow stays within the gate.
+ACCELERATION_DENSITY = 2.0
+FIRST_VELOCITY_SIGMA_M_S = 15.0  # nothing known but that it is a small aircraft
+# The share of a position's variance that the next one has in common with it: the map's own
+# shift, mounting, height. No number of fixes averages it away.
+SYSTEMATIC_SHARE = 0.5
+GATE_D2 = 13.8  # squared Mahalanobis distance that 0.1 % of good 2-D measurements exceed
+
+_POSITION, _VELOCITY, _CLONE = slice(0, 2), slice(2, 4), slice(4, 6)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A measured position: local east, north (m) and its 2x2 covariance (m2)."""
+
+    time_ns: int
+    east_m: float
+    north_m: float
+    covariance: Floats
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The moment of a view, and the motion since the one before where it was seen."""
+
+    time_ns: int
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True)
+class FilterState:
+    """mean (6,): east, north (m), their velocities (m/s), east and north at the last exposure.
+
+    systematic: 2x2 m2, to be added to the position's covariance by whoever uses it.
+    position_ns, motion_ns: when a position, a motion was last accepted.
+    """
+
+    time_ns: int
+    mean: Floats
+    covariance: Floats
+    systematic: Floats
+    position_ns: int
+    exposure_ns: int | None = None
+    motion_ns: int | None = None
+
+    @property
+    def position(self) -> Floats:
+        return self.mean[_POSITION]
+
+    @property
+    def velocity(self) -> Floats:
+        return self.mean[_VELOCITY]
+
+    @property
+    def position_covariance(self) -> Floats:
+        """What may be claimed: the filter's own and the systematic part."""
+        total: Floats = self.covariance[_POSITION, _POSITION] + self.systematic
+        return total
+
+    @property
+    def velocity_sigma_m_s(self) -> float:
+        """In the worst direction."""
+        return sigma(self.covariance[_VELOCITY, _VELOCITY])
+
+
+def sigma(covariance: Floats) -> float:
+    """One sigma in the worst direction."""
+    return float(np.sqrt(np.linalg.eigvalsh(covariance)[-1]))
+
+
+def start(first: Position) -> FilterState:
+    """A state at rest as far as is known, but free to move. A fix was an exposure too, so
+    the motion from it on can be taken in."""
+    mean, covariance = np.zeros(6), np.zeros((6, 6))
+    mean[_POSITION] = first.east_m, first.north_m
+    covariance[_POSITION, _POSITION] = first.covariance
+    covariance[_VELOCITY, _VELOCITY] = np.eye(2) * FIRST_VELOCITY_SIGMA_M_S**2
+    systematic = SYSTEMATIC_SHARE * first.covariance
+    return _clone(FilterState(first.time_ns, mean, covariance, systematic, first.time_ns))
+
+
+def predict(state: FilterState, time_ns: int) -> FilterState:
+    """Constant velocity with white acceleration. time_ns must not lie before the state."""
+    dt = (time_ns - state.time_ns) * 1e-9
+    if dt == 0.0:
+        return state
+    if dt < 0.0:
+        raise ValueError(f"cannot predict {-dt} s backwards")
+    f, q = np.eye(6), np.zeros((6, 6))
+    f[_POSITION, _VELOCITY] = np.eye(2) * dt
+    q[_POSITION, _POSITION] = np.eye(2) * dt**3 / 3
+    q[_POSITION, _VELOCITY] = q[_VELOCITY, _POSITION] = np.eye(2) * dt**2 / 2
+    q[_VELOCITY, _VELOCITY] = np.eye(2) * dt
+    covariance = f @ state.covariance @ f.T + ACCELERATION_DENSITY * q
+    return replace(state, time_ns=time_ns, mean=f @ state.mean, covariance=covariance)
+
+
+def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterState, float]:
+    """Predicts to the measurement and takes it in unless it lies outside the gate.
+
+    Returns the state and the squared Mahalanobis distance of the innovation (0 where there
+    is nothing to compare, above GATE_D2 when the measurement was left out).
+    """
+    state = predict(state, measured.time_ns)
+    if isinstance(measured, Position):
+        h = np.zeros((2, 6))
+        h[:, _POSITION] = np.eye(2)
+        state, d2 = _update(
+            state, h, np.array([measured.east_m, measured.north_m]), measured.covariance
+        )
+        if d2 <= GATE_D2:
+            systematic = SYSTEMATIC_SHARE * measured.covariance
+            state = replace(state, position_ns=measured.time_ns, systematic=systematic)
+        return state, d2
+    motion, d2 = measured.motion, 0.0
+    if motion is not None and motion.from_ns == state.exposure_ns:
+        h = np.zeros((2, 6))
+        h[:, _POSITION], h[:, _CLONE] = np.eye(2), -np.eye(2)
+        moved = np.array([motion.east_m, motion.north_m])
+        state, d2 = _update(state, h, moved, motion.covariance)
+        if d2 <= GATE_D2:
+            state = replace(state, motion_ns=measured.time_ns)
+    return _clone(state), d2
+
+
+def _update(
+    state: FilterState, h: Floats, measured: Floats, noise: Floats
+) -> tuple[FilterState, float]:
+    innovation = measured - h @ state.mean
+    s = h @ state.covariance @ h.T + noise
+    d2 = float(innovation @ np.linalg.solve(s, innovation))
+    if not d2 <= GATE_D2:
+        return state, d2
+    gain = np.linalg.solve(s, h @ state.covariance).T
+    keep = np.eye(6) - gain @ h
+    # Joseph's form stays symmetric and positive after thousands of updates.
+    covariance = keep @ state.covariance @ keep.T + gain @ noise @ gain.T
+    return replace(state, mean=state.mean + gain @ innovation, covariance=covariance), d2
+
+
+def _clone(state: FilterState) -> FilterState:
+    mean, covariance = state.mean.copy(), state.covariance.copy()
+    mean[_CLONE] = mean[_POSITION]
+    covariance[_CLONE, :] = covariance[_POSITION, :]
+    covariance[:, _CLONE] = covariance[:, _POSITION]
+    return replace(state, mean=mean, covariance=covariance, exposure_ns=state.time_ns)

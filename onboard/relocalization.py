@@ -1,0 +1,66 @@
+"""Finding the position again: several places are followed until one of them is believed.
+
+Every fix starts a hypothesis and may join those it agrees with, each a filter of its own
+fed with the same visual motion. One is believed when enough fixes agree along it and no
+disagreeing one comes near: a single wrong fix, however confident, moves nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onboard.filter_history import FilterHistory
+from onboard.position_filter import GATE_D2, Exposure, Position
+
+CONFIRMING_FIXES = 3
+CONFIRMING_LEAD = 2  # fixes more than any hypothesis that disagrees
+MAX_HYPOTHESES = 16
+HYPOTHESIS_LIFE_NS = 60_000_000_000  # without another fix
+
+
+class Relocalizer:
+    """The hypotheses while position is lost, or while fixes contradict the estimate."""
+
+    def __init__(self) -> None:
+        self._hypotheses: list[FilterHistory] = []
+
+    def clear(self) -> None:
+        self._hypotheses.clear()
+
+    def add_exposure(self, exposure: Exposure) -> None:
+        for hypothesis in self._hypotheses:
+            hypothesis.insert(exposure)
+
+    def add_fix(self, fix: Position) -> FilterHistory | None:
+        """Returns the hypothesis that the fix confirms, which is the caller's from then on;
+        None while there is none."""
+        self._hypotheses = [
+            h for h in self._hypotheses if fix.time_ns - h.newest.position_ns <= HYPOTHESIS_LIFE_NS
+        ]
+        joined = [h for h in self._hypotheses if _joins(h, fix)]
+        self._hypotheses.append(FilterHistory(fix))
+        del self._hypotheses[:-MAX_HYPOTHESES]
+        best = max(joined, key=lambda h: h.positions_accepted, default=None)
+        if best is None or best.positions_accepted < CONFIRMING_FIXES:
+            return None
+        rivals = [h.positions_accepted for h in self._hypotheses if not _agree(best, h)]
+        if best.positions_accepted - max(rivals, default=0) < CONFIRMING_LEAD:
+            return None
+        self._hypotheses.remove(best)
+        return best
+
+
+def _joins(hypothesis: FilterHistory, fix: Position) -> bool:
+    d2 = hypothesis.insert(fix)
+    return d2 is not None and d2 <= GATE_D2
+
+
+def _agree(a: FilterHistory, b: FilterHistory) -> bool:
+    """Whether both may be the same place, at the later one's time."""
+    time_ns = max(a.newest.time_ns, b.newest.time_ns)
+    state_a, state_b = a.state_at(time_ns), b.state_at(time_ns)
+    if state_a is None or state_b is None:
+        return False
+    apart = state_a.position - state_b.position
+    both = state_a.position_covariance + state_b.position_covariance
+    return bool(apart @ np.linalg.solve(both, apart) <= GATE_D2)
