@@ -87,15 +87,16 @@ def colour_tables(landscape: Landscape, epoch: Epoch) -> ColourTables:
     state = _crop_states(crops, material, epoch.season, passing)
     of_parcel = np.zeros(n, int)
     of_parcel[crops] = state
-    for i, s in zip(crops, of_parcel[like[crops]], strict=True):
-        shades = CROP_RGB[Crop(int(s))]
+    for i in crops:
+        s = int(of_parcel[like[i]])
+        shades = CROP_RGB[Crop(s)]
         colour[i] = (
             soil[i] if s == Crop.PLOUGHED else bgr(shades[int(choice[i] * 31) % len(shades)])
         )
         bare[i] = soil[i] * (1.12 if s == Crop.PLOUGHED else 1.0)
-        patch[i] = {Crop.YOUNG: 0.7, Crop.PLOUGHED: 0.9}.get(Crop(int(s)), 0.25) * (0.4 + change[i])
+        patch[i] = {Crop.YOUNG: 0.7, Crop.PLOUGHED: 0.9}.get(Crop(s), 0.25) * (0.4 + change[i])
         strong = {Crop.YOUNG: 0.16, Crop.STUBBLE: 0.10, Crop.MOWN: 0.10, Crop.PLOUGHED: 0.07}
-        row_contrast[i] = strong.get(Crop(int(s)), 0.04) * passing.uniform(0.3, 1.4)
+        row_contrast[i] = strong.get(Crop(s), 0.04) * passing.uniform(0.3, 1.4)
         period[i] = float(passing.choice([0.9, 1.5, 3.0, 6.0, 9.0]))
         track[i] = passing.uniform(-0.22, 0.1) if passing.random() < 0.6 else 0.0
     mown = green & (change < 0.15)
@@ -136,7 +137,8 @@ def _plain_colour(material: Material, season: Season, choice: float, change: flo
     if material in (Material.GRASS, Material.SCRUB):
         lush, poor = (bgr(c) for c in GRASS_RGB[season])
         dryness = np.float32(0.6 * choice + 0.4 * change)
-        return lush * (1 - dryness) + poor * dryness
+        mixed: FloatLayer = lush * (1 - dryness) + poor * dryness
+        return mixed
     if material is Material.PITCH:
         return bgr((84, 122, 62)) if season is not Season.DRY else bgr((120, 134, 84))
     if material is Material.FOREST_FLOOR:

@@ -48,7 +48,7 @@ def draw_fields(canvas: Canvas, district: Points, max_area_m2: float, jitter: fl
         if rng.random() < 0.06:
             for _ in range(int(rng.integers(1, 5))):
                 add_tree(
-                    canvas, *(outline.mean(axis=0) + rng.normal(0, 12, 2)), rng.uniform(2, 6), False
+                    canvas, outline.mean(axis=0) + rng.normal(0, 12, 2), rng.uniform(2, 6), False
                 )
 
 
@@ -82,8 +82,8 @@ def draw_terraces(canvas: Canvas, district: Points, terrain_m: NDArray[np.float3
     inside = mask[window] > 0
     canvas.parcel[window][inside] = field[inside]
     for _ in range(int(len(rows) * canvas.gsd_m / 8)):
-        x, y = rng.uniform(outline.min(axis=0), outline.max(axis=0))
-        add_tree(canvas, x, y, rng.uniform(1, 3.5), False)
+        at = rng.uniform(outline.min(axis=0), outline.max(axis=0))
+        add_tree(canvas, at, rng.uniform(1, 3.5), False)
 
 
 def draw_meadow(canvas: Canvas, district: Points) -> None:
@@ -97,9 +97,7 @@ def draw_meadow(canvas: Canvas, district: Points) -> None:
         for _ in range(int(rng.poisson(3))):
             at = rng.uniform(outline.min(axis=0), outline.max(axis=0))
             for _ in range(int(rng.integers(1, 12))):
-                add_tree(
-                    canvas, *(at + rng.normal(0, 9, 2)), rng.uniform(1.2, 5), rng.random() < 0.2
-                )
+                add_tree(canvas, at + rng.normal(0, 9, 2), rng.uniform(1.2, 5), rng.random() < 0.2)
     draw_path(canvas, district)
 
 
@@ -161,9 +159,10 @@ def draw_scrub(canvas: Canvas, district: Points) -> None:
         return
     shape = outline.astype(np.float32)
     clump = rng.normal(0, 1, (16, 16))
-    for x, y in rng.uniform(low, high, (int(np.prod(high - low) / rng.uniform(40, 250)), 2)):
+    for at in rng.uniform(low, high, (int(np.prod(high - low) / rng.uniform(40, 250)), 2)):
+        x, y = float(at[0]), float(at[1])
         share = clump[int(y / 25) % 16, int(x / 25) % 16]
-        if rng.normal() < share and cv2.pointPolygonTest(shape, (float(x), float(y)), False) > 0:
-            add_tree(canvas, x, y, rng.uniform(0.5, 2.4), rng.random() < 0.3)
+        if rng.normal() < share and cv2.pointPolygonTest(shape, (x, y), False) > 0:
+            add_tree(canvas, at, rng.uniform(0.5, 2.4), rng.random() < 0.3)
     for _ in range(int(rng.integers(1, 4))):
         draw_path(canvas, district)

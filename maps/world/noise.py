@@ -17,8 +17,9 @@ def wrapped_noise(rng: np.random.Generator, side_px: int, cell_px: float) -> Flo
     cells = max(2, round(side_px / cell_px))
     grid = rng.standard_normal((cells, cells)).astype(np.float32)
     weights = _cubic_weights(side_px, cells)
-    field = weights @ grid @ weights.T
-    return field / max(float(field.std()), 1e-6)
+    field: FloatLayer = weights @ grid @ weights.T
+    field /= max(float(field.std()), 1e-6)
+    return field
 
 
 @lru_cache(maxsize=64)
@@ -53,7 +54,8 @@ def fractal_noise(
         if cell < 1:
             break
         field += gain**k * wrapped_noise(rng, side_px, cell)
-    return field / max(float(field.std()), 1e-6)
+    field /= max(float(field.std()), 1e-6)
+    return field
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Texture:
         side = self.field.shape[0]
         y = np.arange(rows.start, rows.stop) % side
         x = np.arange(cols.start, cols.stop) % side
-        return self.field[y[:, None], x[None, :]]
+        return np.asarray(self.field[y[:, None], x[None, :]], np.float32)
 
 
 class SmoothWarp:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,7 +85,7 @@ def _resample(
     # Box-filter first where the output is coarser: plain interpolation would alias.
     shrink = max(1, round(scale))
     blur = (shrink, shrink) if shrink > 1 else None
-    colour = cv2.blur(colour, blur) if blur else colour
+    colour = np.asarray(cv2.blur(colour, blur), np.uint8) if blur else colour
     offset = (shrink - 1) / 2 - (shrink // 2) if blur else 0.0
     at = (corner[0] - cols.start - offset, corner[1] - rows.start - offset)
     light = _sample(colour, at, scale, shape, 1.0)
@@ -96,14 +97,14 @@ def _resample(
 
 
 def _sample(
-    layer: NDArray[np.generic],
+    layer: NDArray[Any],
     corner: tuple[float, float],
     scale: float,
     shape: tuple[int, int],
     unit: float,
     flags: int = cv2.INTER_LINEAR,
     border: int = cv2.BORDER_REPLICATE,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """layer at the output's pixel centres; `unit` layer pixels make a fine-grid pixel (node
     grids, unit != 1, have their first node on the edge and not half a pixel inside)."""
     half = 0.5 if unit == 1.0 else 0.0
@@ -120,7 +121,11 @@ def _sample(
 
 
 def _leaned(
-    light: FloatLayer, objects_m: FloatLayer, gsd_m: float, lean: tuple[float, float], epoch: Epoch
+    light: NDArray[np.uint8],
+    objects_m: FloatLayer,
+    gsd_m: float,
+    lean: tuple[float, float],
+    epoch: Epoch,
 ) -> tuple[NDArray[np.uint8], FloatLayer]:
     """Displaces everything that stands by its height, from the ground up: what is higher
     hides what is behind it, and the sides that face the viewer come into sight."""
@@ -153,4 +158,4 @@ def _leaned(
     side = cv2.convertScaleAbs(leaned, alpha=low + (high - low) * (towards_sun + 1) / 2)
     wall = standing > height + level[1]
     cv2.copyTo(side, wall.astype(np.uint8), leaned)
-    return leaned, height
+    return np.asarray(leaned, np.uint8), height

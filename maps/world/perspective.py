@@ -61,9 +61,13 @@ def render_perspective(
     picture = develop(light, epoch, attitude.time_ns % 2**63)
     picture[outside & ~sky] = 0
     if jpeg_quality is not None:
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return np.asarray(picture, np.uint8)
+        picture = _through_jpeg(picture, jpeg_quality)
+    return picture
+
+
+def _through_jpeg(picture: Picture, quality: int) -> Picture:
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _ground_rays(camera: Camera, attitude: Attitude) -> Layer:
@@ -91,9 +95,10 @@ def _hits(
     lowest = float(landscape.terrain_m.min())
     drop = eye[2] - lowest
     sky = rays[..., 2] * FARTHEST_M <= drop * np.hypot(rays[..., 0], rays[..., 1])
-    down = np.where(sky, 1, rays[..., 2])
+    down = np.where(sky, np.float32(1), rays[..., 2])
     # Pixels sideways per metre of descent.
-    slope_x, slope_y = rays[..., 0] / down / gsd, -rays[..., 1] / down / gsd
+    per_pixel = np.float32(1 / gsd) / down
+    slope_x, slope_y = rays[..., 0] * per_pixel, -rays[..., 1] * per_pixel
     slope_x[sky] = slope_y[sky] = 0
     x0, y0 = eye[0] / gsd, (landscape.size_m - eye[1]) / gsd
     surface, corner = _surface(landscape, scene, (x0, y0), (slope_x, slope_y), drop)
@@ -105,7 +110,7 @@ def _hits(
         at_x = slope_x * depth + np.float32(x0 - corner[0] - 0.5)
         at_y = slope_y * depth + np.float32(y0 - corner[1] - 0.5)
         met = cv2.remap(surface, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.float32(eye[2]) - depth - met
+        return np.asarray(np.float32(eye[2]) - depth - met, np.float32)
 
     low, high = np.float32(eye[2] - top), np.float32(eye[2] - float(surface.min()))
     depth = np.full(sky.shape, high, np.float32)
@@ -162,11 +167,11 @@ def _seen_light(
     shrink = max(1, round(across))
     colour = scene.colour[window]
     if shrink > 1:
-        colour = cv2.blur(colour, (shrink, shrink))
+        colour = np.asarray(cv2.blur(colour, (shrink, shrink)), np.uint8)
     light = cv2.remap(colour, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     objects = cv2.remap(scene.height_cm[window], at_x, at_y, cv2.INTER_NEAREST) * np.float32(0.01)
-    ground = landscape.terrain_window(*window)
-    ground = cv2.remap(ground, at_x, at_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    terrain = landscape.terrain_window(*window)
+    ground = cv2.remap(terrain, at_x, at_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     side = np.abs(ground + objects - level) > WALL_M
     # Take a side's colour from behind its edge, where the grid shows the top only.
     behind = np.float32(BEHIND_EDGE_M / landscape.gsd_m)

@@ -92,14 +92,6 @@ def _dashes(canvas: Canvas, line: Points, dash_m: float, gap_m: float) -> None:
 def _avenue(canvas: Canvas, line: Points) -> None:
     rng = canvas.rng
     tone, radius = int(rng.integers(16)), rng.uniform(2, 4.5)
-    for x, y, _, _ in _along(line, rng.uniform(7, 16)):
+    for at in _along(line, rng.uniform(7, 16)):
         if rng.random() < 0.9:
-            add_tree(canvas, x, y, radius * rng.uniform(0.8, 1.2), False, tone)
-
-
-def zebra(canvas: Canvas, at: Points, along: Points, width_m: float) -> None:
-    """A pedestrian crossing: bars along the street, side by side across it."""
-    across = np.array([-along[1], along[0]])
-    for offset in np.arange(-width_m / 2 + 0.5, width_m / 2, 1.0):
-        middle = at + across * offset
-        canvas.mark(np.array([middle - along * 1.5, middle + along * 1.5]), 0.5)
+            add_tree(canvas, at[:2], radius * rng.uniform(0.8, 1.2), False, tone)

@@ -62,7 +62,7 @@ class Scene:
         building = np.where(
             self._tables.gone[canvas.parcel[window]], np.uint16(0), canvas.building_cm[window]
         )
-        return np.maximum(building, canvas.tree_cm[window])
+        return np.asarray(np.maximum(building, canvas.tree_cm[window]), np.uint16)
 
     def _cast_shadows(self) -> NDArray[np.uint8]:
         """Share of direct light lost (0..255) on every SHADOW_STEP-th pixel."""
@@ -139,7 +139,7 @@ class Scene:
         if track.any():
             wheel = np.abs(np.mod(across, 24.0) - 12.0)
             gain *= 1 + track * (np.abs(wheel - 0.9) < 0.3)
-        return gain.astype(np.float32)
+        return np.asarray(gain, np.float32)
 
     def _wet(
         self, colour: FloatLayer, rows: slice, cols: slice, fine: FloatLayer, speckle: FloatLayer
@@ -199,11 +199,9 @@ class Scene:
         shadow = self._shadow_window(rows, cols)
         direct = np.clip(facing, 0, 1.7) * (1 - shadow) * (1 - epoch.shade)
         ambient = np.array([1.14, 1.0, 0.92], np.float32) * epoch.shade
-        return (
-            direct[..., None]
-            + ambient
-            + (1 - ambient - (1 - epoch.shade)) * (1 - shadow)[..., None]
-        )
+        # Ambient light is bluer than the sun's; together they are white.
+        lit = direct[..., None] + ambient
+        return np.asarray(lit + (epoch.shade - ambient) * (1 - shadow)[..., None], np.float32)
 
     def _shadow_window(self, rows: slice, cols: slice) -> FloatLayer:
         matrix = np.array(
@@ -217,7 +215,7 @@ class Scene:
         part = cv2.warpAffine(
             self._shadow, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-        return part.astype(np.float32) / 255
+        return np.asarray(part * np.float32(1 / 255), np.float32)
 
 
 def _patch(

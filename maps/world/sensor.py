@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from maps.world.epoch import Epoch
@@ -15,7 +16,7 @@ MIDDLE_GREY = 118.0  # stays put when the contrast changes
 
 def develop(light: NDArray[np.uint8], epoch: Epoch, noise_seed: int) -> NDArray[np.uint8]:
     """(H, W, 3) BGR light as uint8 -> uint8 picture with the epoch's look, nowhere black."""
-    picture = light
+    picture: MatLike = light
     if epoch.blur_px > 0.15:
         picture = cv2.GaussianBlur(picture, (0, 0), epoch.blur_px)
     clear = 1.0 - min(epoch.haze, MOST_HAZE)
@@ -30,4 +31,4 @@ def develop(light: NDArray[np.uint8], epoch: Epoch, noise_seed: int) -> NDArray[
         rng = np.random.default_rng(noise_seed)
         grain = rng.standard_normal(picture.shape, np.float32) * np.float32(epoch.noise)
         picture = cv2.add(picture, grain, dtype=cv2.CV_8U)
-    return np.maximum(picture, 1)
+    return np.asarray(np.maximum(picture, 1), np.uint8)

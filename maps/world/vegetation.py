@@ -29,24 +29,25 @@ GROWS_ON = frozenset(
 
 
 def add_tree(
-    canvas: Canvas, x: float, y: float, radius_m: float, needle: bool, tone: int | None = None
+    canvas: Canvas, at: Points, radius_m: float, needle: bool, tone: int | None = None
 ) -> None:
+    """at: (x, y). needle: a conifer. tone: its shade, None for any."""
     rng = canvas.rng
     height = radius_m * (rng.uniform(3.2, 5.0) if needle else rng.uniform(1.8, 3.0))
     if tone is None:
         tone = int(rng.integers(TONES))
     crown = 1 + (NEEDLE if needle else BROAD) + tone
-    canvas.trees.append((x, y, radius_m, min(height, 32.0), crown))
+    canvas.trees.append((float(at[0]), float(at[1]), radius_m, min(height, 32.0), crown))
 
 
 def hedge(canvas: Canvas, line: Points, radius_m: float, gap: float = 0.1) -> None:
     """A row of shrubs and trees along a line, with gaps."""
     rng = canvas.rng
     tone = int(rng.integers(TONES))
-    for x, y in densify(line, radius_m * 1.3, closed=False):
+    for at in densify(line, radius_m * 1.3, closed=False):
         if rng.random() > gap:
             r = radius_m * rng.uniform(0.7, 1.3)
-            add_tree(canvas, x + rng.normal(0, 0.4), y + rng.normal(0, 0.4), r, False, tone)
+            add_tree(canvas, at + rng.normal(0, 0.4, 2), r, False, tone)
 
 
 def wood(canvas: Canvas, polygon: Points, needle_share: float, density: float) -> None:
@@ -56,15 +57,16 @@ def wood(canvas: Canvas, polygon: Points, needle_share: float, density: float) -
     low, high = np.maximum(polygon.min(axis=0), 0), np.minimum(polygon.max(axis=0), canvas.size_m)
     if (high <= low).any():
         return
-    xs, ys = np.meshgrid(
+    grid = np.meshgrid(
         np.arange(low[0], high[0], spacing), np.arange(low[1], high[1], spacing * 0.9)
     )
-    xs = (xs + rng.normal(0, spacing * 0.3, xs.shape)).ravel()
-    ys = (ys + rng.normal(0, spacing * 0.3, ys.shape)).ravel()
+    places = np.stack(grid, axis=-1).reshape(-1, 2)
+    places += rng.normal(0, spacing * 0.3, places.shape)
     clump = wrapped_noise(rng, 256, 32)
     thin = wrapped_noise(rng, 256, 20)
     outline = polygon.astype(np.float32)
-    for x, y in zip(xs, ys, strict=True):
+    for at in places:
+        x, y = float(at[0]), float(at[1])
         cell = (int(y / 3) % 256, int(x / 3) % 256)
         if thin[cell] * 0.5 + rng.normal(0, 0.4) > density:
             continue
@@ -73,7 +75,7 @@ def wood(canvas: Canvas, polygon: Points, needle_share: float, density: float) -
             continue
         needle = bool(clump[cell] * 0.5 + 0.5 + rng.normal(0, 0.12) < needle_share)
         radius = spacing * rng.uniform(0.45, 0.85) * (0.8 if needle else 1.0)
-        add_tree(canvas, x, y, radius, needle)
+        add_tree(canvas, at, radius, needle)
 
 
 def orchard(canvas: Canvas, polygon: Points, along: Points) -> None:
@@ -87,12 +89,10 @@ def orchard(canvas: Canvas, polygon: Points, along: Points) -> None:
     tone = int(rng.integers(TONES))
     for a in np.arange(-reach, reach, row):
         for b in np.arange(-reach, reach, step):
-            x, y = centre + across * a + along * b
-            if (
-                rng.random() > 0.05
-                and cv2.pointPolygonTest(outline, (float(x), float(y)), True) > 3
-            ):
-                add_tree(canvas, x, y, radius * rng.uniform(0.8, 1.15), False, tone)
+            at = centre + across * a + along * b
+            inside = cv2.pointPolygonTest(outline, (float(at[0]), float(at[1])), True) > 3
+            if inside and rng.random() > 0.05:
+                add_tree(canvas, at, radius * rng.uniform(0.8, 1.15), False, tone)
 
 
 def _crown_shapes(

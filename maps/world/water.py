@@ -42,7 +42,8 @@ def water_edge(rng: np.random.Generator, size_m: float, river: float) -> FloatLa
         cv2.fillPoly(mask, [pond.astype(np.int32)], 1)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    return cv2.GaussianBlur(inside - np.minimum(outside, 200), (0, 0), 1.5)
+    edge = cv2.GaussianBlur(inside - np.minimum(outside, 200), (0, 0), 1.5)
+    return np.asarray(edge, np.float32)
 
 
 def draw_water(canvas: Canvas) -> None:
