@@ -281,6 +281,7 @@ class Estimate:
     fix_age_s: float | None
     mode: Mode
     amsl_m: float | None = None
+    amsl_sigma_m: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.messages import Fix, Gnss, Motion
+from onboard.messages import Estimate, Fix, Gnss, Mode, Motion
 
 LAT_DEG, LON_DEG = 47.0, 8.5
 SECOND = 1_000_000_000
 VELOCITY_M_S = (8.0, -5.0)  # east, north
+GOOD = Estimate(
+    time_ns=5 * SECOND,
+    lat_deg=47.1234567,
+    lon_deg=-8.7654321,
+    velocity_north_m_s=3.0,
+    velocity_east_m_s=-4.0,
+    covariance=np.diag([9.0, 16.0]),
+    velocity_sigma_m_s=0.6,
+    fix_age_s=0.4,
+    mode=Mode.TRACKING,
+    amsl_m=512.0,
+    amsl_sigma_m=4.0,
+)
 
 
 def place(time_s: float) -> tuple[float, float]:
