@@ -87,7 +87,7 @@ def colour_tables(landscape: Landscape, epoch: Epoch) -> ColourTables:
     state = _crop_states(crops, material, epoch.season, passing)
     of_parcel = np.zeros(n, int)
     of_parcel[crops] = state
-    for i in crops:
+    for i in crops.tolist():
         s = int(of_parcel[like[i]])
         shades = CROP_RGB[Crop(s)]
         colour[i] = (
