@@ -48,7 +48,7 @@ def _source(path: Path, line: int, row: dict[str, str]) -> RasterSource:
             f"{where}: the top left corner ({north}, {west}) must lie north-west of the bottom "
             f"right one ({south}, {east}), in degrees; correct the line"
         )
-    picture = path.parent / row["filename"]
+    picture = path.parent / (row["filename"] or "")
     if not picture.is_file():
         raise InputError(f"{where}: there is no picture {picture}; correct the file name")
     return RasterSource(picture, CRS.from_epsg(4326), (west, south, east, north))

@@ -28,7 +28,7 @@ from onboard.tile_index import unit_length
 from onboard.whole_file import write_whole
 
 CELL_STEPS = 256  # half-tile steps to the side of a cell: at most 65,536 tiles a shard
-CHUNK_TILES = 2048
+CHUNK_TILES = 1024
 BATCH_TILES = 4  # as fast as 16, and less to hold
 LEAST_COVERAGE = 0.5  # share of a tile that must have imagery for it to be indexed
 

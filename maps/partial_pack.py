@@ -34,9 +34,10 @@ def input_marks(files: Sequence[Path]) -> list[str]:
 def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[tuple[Path, str]]:
     """(the folder, a note for the person or ''), locked against a second build.
 
-    On leaving without an exception the folder is renamed to `out`; otherwise it stays for
-    the same request to go on. An existing pack is only replaced when asked to. Raises
-    InputError: out exists, another build at work, a full disk or another system error.
+    On leaving without an exception the folder is renamed to `out`. It goes when an input
+    proved wrong, and stays for the same request to go on when anything else happened. An
+    existing pack is only replaced when asked to. Raises InputError: out exists, another
+    build at work, a full disk or another system error.
     """
     if out.exists() and not replace:
         raise InputError(f"{out}: exists already; give another --out, or --force to replace it")
@@ -50,7 +51,12 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
                 raise InputError(
                     f"{folder}: another build is at work on it; wait for it or stop it"
                 ) from e
-            yield folder, _take_up(folder, request)
+            try:
+                yield folder, _take_up(folder, request)
+            except InputError as e:
+                if not isinstance(e.__cause__, OSError):
+                    shutil.rmtree(folder)
+                raise
             for name in (MARK_NAME, LOCK_NAME):
                 (folder / name).unlink()
             _give_name(folder, out)

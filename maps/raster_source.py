@@ -77,15 +77,15 @@ class RasterSource(Source):
         self._warped: dict[int, tuple[WarpedVRT, int, int]] = {}
 
     def _check(self) -> None:
-        if self._crs is None:
-            raise InputError(
-                f"{self._path}: says no coordinate system; give it with --crs EPSG:..., or give "
-                "the corners in a CSV"
-            )
         if self._transform.is_identity:
             raise InputError(
                 f"{self._path}: is not georeferenced; give a GeoTIFF, a world file beside it, "
                 "or the corners in a CSV"
+            )
+        if self._crs is None:
+            raise InputError(
+                f"{self._path}: says no coordinate system; give it with --crs EPSG:..., or give "
+                "the corners in a CSV"
             )
         if ColorInterp.palette in self._dataset.colorinterp:
             raise InputError(
