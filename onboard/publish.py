@@ -83,8 +83,8 @@ class Link(Protocol):
 
 
 class Publisher:
-    """Sends whatever is due. The caller's clock drives it: the log's time in replay, the
-    monotonic clock in flight; estimate_at must carry the position forward to any time."""
+    """Called every PERIOD_NS of the caller's clock: the log's in replay, the monotonic one in
+    flight. estimate_at must carry the position forward to any time."""
 
     def __init__(
         self,
@@ -96,19 +96,8 @@ class Publisher:
         self._link = link
         self._estimate_at = estimate_at
         self._utc_minus_clock_ns = utc_minus_clock_ns
-        self._next_tick: int | None = None
         self._heartbeat_ns: int | None = None
         self._mode: Mode | None = None
-
-    def publish_due(self, now_ns: int) -> None:
-        """Sends for every full 0.1 s since the last call, each as of its own moment. A log
-        is replayed with it: what is sent does not depend on how often it is called."""
-        tick = now_ns // PERIOD_NS
-        if self._next_tick is None:
-            self._next_tick = -(-now_ns // PERIOD_NS)
-        while self._next_tick <= tick:
-            self.publish_at(self._next_tick * PERIOD_NS)
-            self._next_tick += 1
 
     def publish_at(self, now_ns: int) -> None:
         """Sends the position as of now, a heartbeat once a second, a text on a new mode."""
