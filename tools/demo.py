@@ -1,0 +1,182 @@
+"""`pilotage demo`: a procedural world, its map, a flight over it at another season, a report."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from maps.build import BuildRequest, build_pack
+from maps.provenance import Provenance
+from maps.world.epoch import Epoch
+from maps.world.landscape import Landscape
+from maps.world.materials import Season
+from maps.world.survey import write_survey
+from onboard.camera import Camera
+from onboard.describe import Describer
+from onboard.errors import InputError
+from onboard.loop import Navigator
+from onboard.map_pack import MapPack
+from onboard.mavlink_link import MavlinkLink
+from onboard.model_bundle import load_bundle
+from onboard.publish import Publisher
+from onboard.whole_file import make_folder
+from tools.gps_input_listener import GpsInputListener
+from tools.received_summary import received_rows, trusted_after
+from tools.replay_driver import Driven, drive, run_record
+from tools.report import write_report
+from tools.report_data import summary_rows
+from tools.simulated_flight import SimulatedFlight
+from tools.simulated_vehicle import fly
+
+HELP = (
+    "Shows everything at work without any data: builds a procedural world, makes a map pack of "
+    "it, flies over it in another season with a simulated camera, takes GNSS away on the way, "
+    "sends GPS_INPUT over UDP to a listener that decodes it, and writes a report. It proves "
+    "that the parts fit together; how accurate they are only real pictures tell."
+)
+
+SEED, STYLE = 7, 1  # a town, a river, fields and woods
+SIZE_M, GSD_M = 1600.0, 0.4
+ANCHOR_LAT_DEG, ANCHOR_LON_DEG = 47.2, 8.5
+DATUM_M = 420.0  # the lowest ground above mean sea level
+MAP_LEVELS = (17,)  # 0.81 m/px here: a view of 208 m, about what the camera sees
+MAP_LEAN = (0.12, -0.16)  # a satellite 11 deg off nadir
+MAP_EPOCH = Epoch(
+    seed=2023,
+    season=Season.SUMMER,
+    sun_azimuth_deg=140.0,
+    sun_elevation_deg=55.0,
+    haze=0.08,
+    gain_bgr=(1.06, 1.0, 0.97),
+    saturation=0.9,
+    blur_px=0.7,
+)
+FLIGHT_EPOCH = Epoch(
+    seed=2025,
+    season=Season.AUTUMN,
+    sun_azimuth_deg=215.0,
+    sun_elevation_deg=36.0,
+    shade=0.5,
+    gain_bgr=(0.95, 1.0, 1.04),
+    gamma=1.1,
+    contrast=1.1,
+    noise=2.5,
+    water_level_m=0.8,
+)
+CAMERA = Camera(640, 480, horizontal_fov_deg=74.0, distortion=(-0.09, 0.02, 0.0005, -0.0003, 0.0))
+ALTITUDE_M = 165.0  # above the lowest ground
+ROUTE_M = ((250.0, 350.0), (1250.0, 300.0), (1330.0, 1000.0), (700.0, 1330.0), (280.0, 900.0))
+DEFAULT_SECONDS = 90.0
+MIN_SECONDS, MAX_SECONDS = 10.0, 3600.0
+GNSS_LOST_SHARE = 0.4  # of the flight
+START_NS = 10_000_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("demo-out"), help="default: demo-out")
+    parser.add_argument(
+        "--seconds", type=float, default=DEFAULT_SECONDS, help="length of the flight"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if not MIN_SECONDS <= args.seconds <= MAX_SECONDS:
+        raise InputError(
+            f"--seconds {args.seconds}: give {MIN_SECONDS:.0f} to {MAX_SECONDS:.0f} seconds"
+        )
+    begin = time.monotonic()
+    make_folder(args.out)
+    describer = Describer(load_bundle())
+    _say(begin, f"building a world of {SIZE_M / 1000:.1f} x {SIZE_M / 1000:.1f} km")
+    landscape = Landscape(SEED, SIZE_M, GSD_M, ANCHOR_LAT_DEG, ANCHOR_LON_DEG, STYLE)
+    pack = _make_map(begin, landscape, describer, args.out)
+    flight = _plan_flight(landscape, args.seconds)
+    _say(begin, f"flying {args.seconds:.0f} s; GNSS goes after {flight_gnss_s(flight):.0f} s")
+    navigator = Navigator(pack, describer, CAMERA)
+    with GpsInputListener() as listener:
+        driven = _fly(flight, navigator, pack, listener.address)
+    record = run_record(
+        "Demo flight over the procedural world",
+        driven,
+        flight.truth(),
+        gnss_lost_ns=flight.gnss_lost_ns,
+        notes=("Simulated: it shows that the parts fit together, not how accurate they are.",),
+    )
+    report = write_report(args.out, record, pack)
+    received = listener.received
+    rows = summary_rows(record) + received_rows(received, record)
+    width = max(len(what) for what, _ in rows)
+    print()
+    for what, figure in rows:
+        print(f"  {what:<{width}}  {figure}")
+    print()
+    _say(begin, f"report: {report}")
+    if received.lost or received.bad or len(received.positions) != record.messages_sent:
+        print("pilotage demo: messages were lost between the publisher and the listener")
+        return 1
+    if not trusted_after(received, flight.gnss_lost_ns):
+        print("pilotage demo: no trusted position arrived after GNSS was lost")
+        return 1
+    return 0
+
+
+def flight_gnss_s(flight: SimulatedFlight) -> float:
+    return (flight.gnss_lost_ns - START_NS) * 1e-9
+
+
+def _make_map(begin: float, landscape: Landscape, describer: Describer, out: Path) -> MapPack:
+    _say(begin, "surveying it from above, in summer")
+    with tqdm(desc="survey", unit="sheet") as bar:
+
+        def progress(done: int, of: int) -> None:
+            bar.total = of
+            bar.update(1)
+
+        survey = write_survey(landscape, MAP_EPOCH, out / "survey", GSD_M, MAP_LEAN, progress)
+    _say(begin, "making the map pack")
+    request = BuildRequest(
+        inputs=(survey,),
+        out=out / "demo.pack",
+        levels=MAP_LEVELS,
+        provenance=Provenance(("procedural world",), ("2023-07",), ("Apache-2.0",), ("Pilotage",)),
+        replace=True,
+    )
+    summary = build_pack(request, describer.bundle)
+    _say(begin, f"{summary.pack}: {summary.tiles} tiles")
+    return MapPack.open(summary.pack, describer.bundle)
+
+
+def _plan_flight(landscape: Landscape, seconds: float) -> SimulatedFlight:
+    return SimulatedFlight(
+        landscape=landscape,
+        epoch=FLIGHT_EPOCH,
+        camera=CAMERA,
+        trajectory=fly(ROUTE_M, seconds, START_NS, seed=SEED),
+        altitude_m=ALTITUDE_M,
+        datum_m=DATUM_M,
+        gnss_lost_ns=START_NS + math.floor(seconds * GNSS_LOST_SHARE) * 1_000_000_000,
+        seed=SEED,
+    )
+
+
+def _fly(flight: SimulatedFlight, navigator: Navigator, pack: MapPack, address: str) -> Driven:
+    link = MavlinkLink(address)
+    try:
+        with tqdm(total=len(flight.frame_times()), desc="flight", unit="frame") as bar:
+            return drive(
+                flight.events(),
+                navigator,
+                pack,
+                Publisher(link, navigator.estimate_at),
+                on_frame=lambda _: bar.update(1),
+            )
+    finally:
+        link.close()
+
+
+def _say(begin: float, text: str) -> None:
+    print(f"[{time.monotonic() - begin:5.1f} s] {text}", flush=True)
