@@ -12,7 +12,6 @@ from maps.build import BuildRequest, build_pack
 from maps.world.epoch import random_epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
-from onboard.describe import Describer
 from onboard.geodesy import offset_latlon
 from onboard.messages import Picture
 from onboard.model_bundle import load_bundle
@@ -72,7 +71,5 @@ def make_small_area(folder: Path) -> SmallArea:
     corners = ",".join(f"{v:.9f}" for v in (*top_left, *bottom_right))
     (folder / "area.csv").write_text(f"{names}\narea.png,{corners}\n")
     pack = folder / "area.pack"
-    build_pack(
-        BuildRequest((folder / "area.csv",), pack, levels=(LEVEL,)), Describer(load_bundle())
-    )
+    build_pack(BuildRequest((folder / "area.csv",), pack, levels=(LEVEL,)), load_bundle())
     return SmallArea(folder, pack, picture)
