@@ -84,14 +84,11 @@ class Canvas:
         )
 
     def line(self, points: Points, width_m: float, parcel: int) -> None:
-        cv2.polylines(
-            self.parcel,
-            [self.pixels(points)],
-            False,
-            parcel,
-            thickness=max(1, round(width_m / self.gsd_m)),
-            shift=SUBPIXEL_BITS,
-        )
+        """A road or path; nothing stands on it."""
+        thickness = max(1, round(width_m / self.gsd_m))
+        line = [self.pixels(points)]
+        for layer, value in ((self.parcel, parcel), (self.building_cm, 0)):
+            cv2.polylines(layer, line, False, value, thickness=thickness, shift=SUBPIXEL_BITS)
 
     def mark(self, points: Points, width_m: float, coverage: float = 1.0) -> None:
         """Paint on a road; lines thinner than a pixel cover part of it."""

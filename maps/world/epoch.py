@@ -50,7 +50,7 @@ def random_epoch(rng: np.random.Generator) -> Epoch:
     seasons = list(SEASON_SHARE)
     season = seasons[int(rng.choice(len(seasons), p=list(SEASON_SHARE.values())))]
     highest = 38.0 if season is Season.WINTER else 68.0
-    cast = rng.normal(0, 0.06, 3)
+    cast = rng.normal(0, 0.05, 3)
     return Epoch(
         seed=int(rng.integers(2**31)),
         season=season,

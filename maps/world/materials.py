@@ -128,16 +128,16 @@ CAR_RGB: tuple[RGB, ...] = (
 
 # Strength of coarse mottling (5-60 m), fine mottling (1-5 m) and grain (a pixel) per material.
 MOTTLE: dict[Material, tuple[float, float, float]] = {
-    Material.GRASS: (0.055, 0.075, 0.075),
-    Material.CROP: (0.04, 0.04, 0.05),
+    Material.GRASS: (0.05, 0.055, 0.10),
+    Material.CROP: (0.04, 0.035, 0.065),
     Material.SOIL: (0.06, 0.06, 0.06),
     Material.FOREST_FLOOR: (0.05, 0.16, 0.10),
-    Material.ASPHALT: (0.035, 0.04, 0.035),
-    Material.CONCRETE: (0.03, 0.05, 0.045),
+    Material.ASPHALT: (0.03, 0.025, 0.04),
+    Material.CONCRETE: (0.02, 0.03, 0.05),
     Material.GRAVEL: (0.05, 0.06, 0.06),
     Material.WATER: (0.05, 0.02, 0.02),
-    Material.ROOF: (0.0, 0.025, 0.05),
-    Material.FLAT_ROOF: (0.0, 0.035, 0.045),
+    Material.ROOF: (0.0, 0.012, 0.06),
+    Material.FLAT_ROOF: (0.0, 0.018, 0.05),
     Material.POOL: (0.0, 0.05, 0.02),
     Material.SCRUB: (0.06, 0.11, 0.10),
     Material.PITCH: (0.03, 0.03, 0.04),

@@ -108,8 +108,8 @@ class Scene:
         gain = 1 + mottle[..., 0] * coarse + mottle[..., 1] * fine + mottle[..., 2] * speckle
         gain *= self._rows_and_tracks(parcel, rows, cols, growth)
         colour *= np.maximum(gain, 0.2)[..., None]
-        colour[..., 2] *= 1 + 0.03 * coarse + 0.02 * fine  # hue varies a little, too
-        colour[..., 0] *= 1 - 0.03 * coarse
+        colour[..., 2] *= 1 + 0.02 * coarse + 0.01 * fine  # hue varies a little, too
+        colour[..., 0] *= 1 - 0.02 * coarse
         self._wet(colour, rows, cols, fine, speckle)
         paint = canvas.paint[window].astype(np.float32)[..., None] * (0.75 / 255)
         colour += (PAINT_BGR - colour) * paint

@@ -14,6 +14,8 @@ from maps.world.materials import Material
 from maps.world.polygons import Points, area_m2, box, inset, long_axis, subdivide
 from maps.world.vegetation import add_tree, wood
 
+SQUARE_SHARE = 0.78  # plots that fill less of the box around them are too pointed for halls
+
 
 def _blocks(canvas: Canvas, district: Points, area: float, street_m: float) -> list[Points]:
     """Streets over the whole district, blocks with pavements left between them."""
@@ -127,7 +129,11 @@ def draw_estate(canvas: Canvas, district: Points) -> None:
     """Slabs of flats on lawns, with parking."""
     rng = canvas.rng
     for block in _blocks(canvas, district, rng.uniform(9000, 18000), rng.uniform(7, 10)):
-        centre, along, length, width = long_axis(canvas.bent_shape(block))
+        shape = canvas.bent_shape(block)
+        centre, along, length, width = long_axis(shape)
+        if area_m2(shape) < SQUARE_SHARE * length * width:
+            draw_park(canvas, block)
+            continue
         across = np.array([-along[1], along[0]])
         pitch, depth = rng.uniform(32, 48), rng.uniform(11, 15)
         height = 3.0 * float(rng.integers(3, 11))
@@ -163,6 +169,9 @@ def draw_industry(canvas: Canvas, district: Points) -> None:
             yard = [Material.ASPHALT, Material.CONCRETE, Material.GRAVEL][int(rng.integers(3))]
             canvas.fill(shape, canvas.new_parcel(yard))
             centre, along, length, width = long_axis(shape)
+            if area_m2(shape) < SQUARE_SHARE * length * width:
+                flat_building(canvas, inset(shape, 8), rng.uniform(4, 9))
+                continue
             if rng.random() < 0.85:
                 hall_at = box(centre - along * length * 0.15, along, length * 0.62, width * 0.9)
                 hall(canvas, hall_at, rng.uniform(6, 13))
