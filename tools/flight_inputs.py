@@ -1,0 +1,85 @@
+"""What replay and evaluation both start from: photographs, camera, map pack, model."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from onboard.camera import Camera
+from onboard.errors import InputError
+from onboard.geodesy import distance_m
+from onboard.map_pack import MapPack
+from onboard.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from tools.photo_camera import camera_of, turns_with_gimbal
+from tools.photo_folder import Flight, Photo, read_flight
+
+
+@dataclass(frozen=True)
+class FlightInputs:
+    """by_gimbal: the camera turns as the gimbal's angles say. off_map_m: how far the nearest
+    recorded position lies from the map, 0 where one is on it."""
+
+    flight: Flight
+    camera: Camera
+    by_gimbal: bool
+    pack: MapPack
+    bundle: ModelBundle
+    off_map_m: float
+    notes: tuple[str, ...]
+
+
+def add_flight_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--map", type=Path, required=True, help="map pack")
+    parser.add_argument("--camera", type=Path, help="camera file (default: from the tags)")
+    parser.add_argument("--poses", type=Path, help="CSV with a row a photograph (default: tags)")
+    parser.add_argument("--agl-m", type=positive, help="height of photographs that tell none")
+    parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
+
+
+def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
+    """The cheap checks first. Raises InputError as each of the readers does."""
+    flight = read_flight(folder, args.poses, args.agl_m)
+    camera, said = camera_of(flight.photos, args.camera)
+    bundle = load_bundle(args.model)
+    pack = MapPack.open(args.map, bundle)
+    outside, off_map_m = _outside(flight.photos, pack)
+    notes = (said, *flight.notes)
+    if outside:
+        notes += (f"{outside} of {len(flight.photos)} recorded positions lie outside the map",)
+    return FlightInputs(flight, camera, turns_with_gimbal(camera), pack, bundle, off_map_m, notes)
+
+
+def refuse_wrong_map(inputs: FlightInputs) -> None:
+    """Raises InputError when no recorded position lies on the map: after the run, so that its
+    files show every frame refused."""
+    if inputs.off_map_m > 0:
+        raise InputError(
+            f"{inputs.pack.path}: wrong map, the flight lies {inputs.off_map_m / 1000:.1f} km "
+            "from it; give the map of the flight's area"
+        )
+
+
+def positive(text: str) -> float:
+    """For argparse: a finite number above zero."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    return value
+
+
+def _outside(photos: tuple[Photo, ...], pack: MapPack) -> tuple[int, float]:
+    """How many recorded positions lie outside the map; when all do, the least distance."""
+    south, west, north, east = pack.bounds
+    outside: list[float] = []
+    known = 0
+    for photo in photos:
+        lat, lon = photo.tags.lat_deg, photo.tags.lon_deg
+        if lat is None or lon is None:
+            continue
+        known += 1
+        if not (south <= lat <= north and west <= lon <= east):
+            nearest = min(max(lat, south), north), min(max(lon, west), east)
+            outside.append(distance_m(lat, lon, *nearest))
+    return len(outside), min(outside) if outside and len(outside) == known else 0.0
