@@ -36,7 +36,7 @@ from onboard.relocalization import Relocalizer
 COASTING_AFTER_S = 5.0  # without a position: ten missed at the slowest useful rate of 2 Hz
 LOST_AFTER_S = 60.0
 UNCERTAIN_SIGMA_M = 25.0  # beyond, the gate would let a wrong fix move the estimate by 100 m
-LOST_SIGMA_M = 120.0  # a prior wider than this helps no better than none
+LOST_SIGMA_M = 250.0  # half a minute without anything; a wider prior helps no more than none
 VELOCITY_HOLDS_S = 2.0  # after visual motion the velocity counts as measured this long
 MIN_PRIOR_SIGMA_M = 15.0  # narrower would hide that the filter is wrong
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from onboard.messages import Floats, Motion
 
-# White acceleration (m/s2)2/Hz: 10 s without a measurement add 26 m, 1 s adds 0.8 m. A turn
-# of 3 m/s2 that a fix a second must follow stays within the gate.
-ACCELERATION_DENSITY = 2.0
+# White acceleration, (m/s2)2/Hz: 1 s without a measurement adds 1.8 m, 10 s add 58 m. On
+# simulated flights with turns of 3 to 6 m/s2 held for 10 s, 5 was too stiff (a fix a second at
+# 24 m/s refused in the turn) and 20 no better.
+ACCELERATION_DENSITY = 10.0
 FIRST_VELOCITY_SIGMA_M_S = 15.0  # nothing known but that it is a small aircraft
 # The share of a position's variance that the next one has in common with it: the map's own
 # shift, mounting, height. No number of fixes averages it away.

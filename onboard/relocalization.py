@@ -34,19 +34,17 @@ class Relocalizer:
     def add_fix(self, fix: Position) -> FilterHistory | None:
         """Returns the hypothesis that the fix confirms, which is the caller's from then on;
         None while there is none."""
-        self._hypotheses = [
-            h for h in self._hypotheses if fix.time_ns - h.newest.position_ns <= HYPOTHESIS_LIFE_NS
-        ]
-        joined = [h for h in self._hypotheses if _joins(h, fix)]
-        self._hypotheses.append(FilterHistory(fix))
-        del self._hypotheses[:-MAX_HYPOTHESES]
+        oldest_ns = fix.time_ns - HYPOTHESIS_LIFE_NS
+        alive = [h for h in self._hypotheses if h.newest.position_ns >= oldest_ns]
+        joined = [h for h in alive if _joins(h, fix)]
+        self._hypotheses = [*alive[1 - MAX_HYPOTHESES :], FilterHistory(fix)]
         best = max(joined, key=lambda h: h.positions_accepted, default=None)
         if best is None or best.positions_accepted < CONFIRMING_FIXES:
             return None
         rivals = [h.positions_accepted for h in self._hypotheses if not _agree(best, h)]
         if best.positions_accepted - max(rivals, default=0) < CONFIRMING_LEAD:
             return None
-        self._hypotheses.remove(best)
+        self._hypotheses = [h for h in self._hypotheses if h is not best]
         return best
 
 
