@@ -41,8 +41,8 @@ class _Rerank(nn.Module):
         self.decoder = decoder
 
     def forward(self, view_coarse: Tensor, tile_coarse: Tensor) -> Tensor:
-        logits, _ = self.decoder.coarse(view_coarse, tile_coarse)
-        return logits[0]
+        logits: Tensor = self.decoder.coarse(view_coarse, tile_coarse)[0]
+        return logits
 
 
 class _Decode(nn.Module):
@@ -53,8 +53,8 @@ class _Decode(nn.Module):
         self.decoder = decoder
 
     def forward(self, vc: Tensor, vf: Tensor, tc: Tensor, tf: Tensor) -> Tensor:
-        fused, _, _ = self.decoder(vc, vf, tc, tf)
-        return fused[0]
+        fused: Tensor = self.decoder(vc, vf, tc, tf)[0]
+        return fused
 
 
 def write_bundle(

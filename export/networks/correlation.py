@@ -16,7 +16,8 @@ class ShiftCorrelation(nn.Module):
     """out[i, j] = sum over x and channels of view(x) * tile(x + d), d = (first + i, first + j).
 
     view_cells, tile_cells: sides of the square maps; shifts run from first_shift to
-    last_shift (inclusive) each way; cells outside a map count as zero.
+    last_shift (inclusive) each way; cells outside a map count as zero. Spectra are kept as
+    (..., columns, 2, rows), real part first, so that each step is one plain matrix product.
     """
 
     def __init__(self, view_cells: int, tile_cells: int, first_shift: int, last_shift: int) -> None:
@@ -25,56 +26,62 @@ class ShiftCorrelation(nn.Module):
         # in a column of its own
         padded = max(tile_cells, view_cells + last_shift, tile_cells - first_shift)
         padded += padded % 2
+        self.rows, self.columns, self.shifts = padded, padded // 2 + 1, last_shift - first_shift + 1
         step = 2 * math.pi / padded
         rows = torch.arange(padded, dtype=torch.float64)
-        columns = torch.arange(padded // 2 + 1, dtype=torch.float64)
+        columns = torch.arange(self.columns, dtype=torch.float64)
         shifts = torch.arange(first_shift, last_shift + 1, dtype=torch.float64)
-        one = torch.ones(1, dtype=torch.float64)
-        twice = torch.full((padded // 2 + 1, 1), 2.0, dtype=torch.float64)
-        twice[0] = twice[-1] = 1.0  # the columns without a mirrored partner
-        tables = {
-            "inverse_x": (torch.outer(columns, shifts) * step, twice / padded),
-            "inverse_y": (torch.outer(shifts, rows) * step, one / padded),
-        }
+        weight = torch.full((self.columns, 1), 2.0 / padded**2, dtype=torch.float64)
+        weight[0] = weight[-1] = 1.0 / padded**2  # the columns without a mirrored partner
         for name, cells in (("view", view_cells), ("tile", tile_cells)):
             x = torch.arange(cells, dtype=torch.float64)
-            tables[f"{name}_x"] = (torch.outer(x, columns) * -step, one)
-            tables[f"{name}_y"] = (torch.outer(rows, x) * -step, one)
-        for name, (angle, scale) in tables.items():
-            self.register_buffer(f"{name}_re", (angle.cos() * scale).float(), persistent=False)
-            self.register_buffer(f"{name}_im", (angle.sin() * scale).float(), persistent=False)
+            re, im = _cos_sin(torch.outer(x, columns) * -step)
+            self._table(f"{name}_x", torch.cat((re, im), 1))
+            self._table(f"{name}_y", _complex(*_cos_sin(torch.outer(x, rows) * -step)))
+        self._table("inverse_y", _complex(*_cos_sin(torch.outer(rows, shifts) * step)))
+        re, im = _cos_sin(torch.outer(columns, shifts) * step)
+        self._table("inverse_x", torch.stack((re * weight, -im * weight), 1).flatten(0, 1))
 
-    def forward(self, views: Tensor, tiles: Tensor) -> Tensor:
+    def _table(self, name: str, values: Tensor) -> None:
+        self.register_buffer(name, values.float(), persistent=False)
+
+    def all_pairs(self, views: Tensor, tiles: Tensor) -> Tensor:
         """Every view with every tile: (V, C, n, n), (T, C, m, m) -> (V, T, s, s)."""
-        v_re, v_im = self._spectrum("view", views)
-        t_re, t_im = self._spectrum("tile", tiles)
-        if len(views) == 1:
-            return self._scores(*_cross(v_re, v_im, t_re, t_im))[None]
+        v, t = self._spectrum("view", views), self._spectrum("tile", tiles)
         # frequencies first, so that the sum over channels is one batched matrix product
-        v_re, v_im = v_re.permute(2, 3, 0, 1), v_im.permute(2, 3, 0, 1)
-        t_re, t_im = t_re.permute(2, 3, 1, 0), t_im.permute(2, 3, 1, 0)
+        v_re, v_im = (x.permute(2, 3, 0, 1).contiguous() for x in v.unbind(3))
+        t_re, t_im = (x.permute(2, 3, 1, 0).contiguous() for x in t.unbind(3))
         re = v_re @ t_re + v_im @ t_im
         im = v_re @ t_im - v_im @ t_re
-        return self._scores(re.permute(2, 3, 0, 1), im.permute(2, 3, 0, 1))
+        return self._scores(torch.stack((re, im)).permute(3, 4, 1, 0, 2))
 
     def paired(self, views: Tensor, tiles: Tensor) -> Tensor:
-        """Each view with its own tile: (N, C, n, n), (N, C, m, m) -> (N, s, s)."""
-        return self._scores(
-            *_cross(*self._spectrum("view", views), *self._spectrum("tile", tiles))
-        )
+        """Each view with its own tile, or one view with all: (N or 1, C, n, n),
+        (N, C, m, m) -> (N, s, s)."""
+        v_re, v_im = self._spectrum("view", views).unbind(3)
+        t_re, t_im = self._spectrum("tile", tiles).unbind(3)
+        re = (v_re * t_re + v_im * t_im).sum(1)
+        im = (v_re * t_im - v_im * t_re).sum(1)
+        return self._scores(torch.stack((re, im), 2))
 
-    def _spectrum(self, name: str, maps: Tensor) -> tuple[Tensor, Tensor]:
-        x_re, x_im = getattr(self, f"{name}_x_re"), getattr(self, f"{name}_x_im")
-        y_re, y_im = getattr(self, f"{name}_y_re"), getattr(self, f"{name}_y_im")
-        re, im = maps @ x_re, maps @ x_im
-        return y_re @ re - y_im @ im, y_re @ im + y_im @ re
+    def _spectrum(self, name: str, maps: Tensor) -> Tensor:
+        """(N, C, n, n) -> (N, C, columns, 2, rows)."""
+        n, c, h, _ = maps.shape
+        x = (maps @ getattr(self, f"{name}_x")).reshape(n, c, h, 2, self.columns)
+        x = x.permute(0, 1, 4, 3, 2).reshape(n, c, self.columns, 2 * h)
+        return (x @ getattr(self, f"{name}_y")).reshape(n, c, self.columns, 2, self.rows)
 
-    def _scores(self, re: Tensor, im: Tensor) -> Tensor:
-        y_re, y_im = self.inverse_y_re, self.inverse_y_im
-        part_re, part_im = y_re @ re - y_im @ im, y_re @ im + y_im @ re
-        return part_re @ self.inverse_x_re - part_im @ self.inverse_x_im
+    def _scores(self, spectrum: Tensor) -> Tensor:
+        """(..., columns, 2, rows) -> (..., s, s), rows of the result first."""
+        x = spectrum.flatten(-2) @ self.inverse_y  # (..., columns, 2 s)
+        x = x.reshape(*x.shape[:-1], 2, self.shifts).transpose(-1, -3)  # (..., s, 2, columns)
+        return x.transpose(-1, -2).flatten(-2) @ self.inverse_x
 
 
-def _cross(v_re: Tensor, v_im: Tensor, t_re: Tensor, t_im: Tensor) -> tuple[Tensor, Tensor]:
-    """Conjugate of the one times the other, summed over channels."""
-    return (v_re * t_re + v_im * t_im).sum(1), (v_re * t_im - v_im * t_re).sum(1)
+def _cos_sin(angle: Tensor) -> tuple[Tensor, Tensor]:
+    return angle.cos(), angle.sin()
+
+
+def _complex(re: Tensor, im: Tensor) -> Tensor:
+    """The matrix that multiplies rows (re | im) from the right by re + i im."""
+    return torch.cat((torch.cat((re, im), 1), torch.cat((-im, re), 1)), 0)

@@ -181,25 +181,25 @@ class HeatmapDecoder(nn.Module):
         self.mix_0, self.mix_1 = _conv(4, 16), _conv(16, 1)
         nn.init.zeros_(self.mix_1.weight)
 
-    def coarse(self, view: Tensor, tiles: Tensor) -> tuple[Tensor, Tensor]:
-        """(V,64,..), (T,64,..) -> logits and mean cosines (V,T,S/8+1,S/8+1)."""
-        mean, overlap = _agreement(self.coarse_shift, view, tiles)
+    def coarse(self, view: Tensor, tiles: Tensor, all_pairs: bool = False) -> tuple[Tensor, Tensor]:
+        """Coarse maps (N or 1,64,..), (N,64,..) -> logits and mean cosines (N,S/8+1,S/8+1);
+        of every view with every tile (V,T,S/8+1,S/8+1) when asked for."""
+        mean, overlap = _agreement(self.coarse_shift, view, tiles, all_pairs)
         return self.scale[0] * mean * overlap, mean
 
     def forward(
         self, view_coarse: Tensor, view_fine: Tensor, coarse: Tensor, fine: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """View maps (V,..), tile maps (T,..) -> fused logits (V,T,S/4+1,S/4+1), and the
-        levels' own (V,T,S/8+1,S/8+1) and (V,T,S/4+1,S/4+1)."""
+    ) -> tuple[Tensor, Tensor]:
+        """View maps (N or 1,..), tile maps (N,..) -> fused logits and those of the fine level
+        alone, both (N,S/4+1,S/4+1)."""
         logits8, mean8 = self.coarse(view_coarse, coarse)
-        mean4, overlap4 = _agreement(self.fine_shift, view_fine, fine)
+        mean4, overlap4 = _agreement(self.fine_shift, view_fine, fine, all_pairs=False)
         logits4 = self.scale[1] * mean4 * overlap4
-        v, t, h, w = logits4.shape
-        up8 = F.interpolate(logits8, size=(h, w), mode="bilinear", align_corners=True)
-        up_mean8 = F.interpolate(mean8, size=(h, w), mode="bilinear", align_corners=True)
-        maps = torch.stack((up8 / 8, up_mean8, logits4 / 8, mean4), 2).reshape(v * t, 4, h, w)
-        learned = self.mix_1(F.relu(self.mix_0(maps))).reshape(v, t, h, w)
-        return up8 + logits4 + learned, logits8, logits4
+        levels8 = torch.stack((logits8, mean8), 1)
+        up = F.interpolate(levels8, size=logits4.shape[1:], mode="bilinear", align_corners=True)
+        maps = torch.stack((up[:, 0] / 8, up[:, 1], logits4 / 8, mean4), 1)
+        learned = self.mix_1(F.relu(self.mix_0(maps)))[:, 0]
+        return up[:, 0] + logits4 + learned, logits4
 
 
 def reliability_of(maps: Tensor) -> Tensor:
@@ -207,16 +207,24 @@ def reliability_of(maps: Tensor) -> Tensor:
     return ((maps * maps).sum(1, keepdim=True) + 1e-12).sqrt()
 
 
-def _agreement(shift: ShiftCorrelation, view: Tensor, tile: Tensor) -> tuple[Tensor, Tensor]:
+def _agreement(
+    shift: ShiftCorrelation, view: Tensor, tile: Tensor, all_pairs: bool
+) -> tuple[Tensor, Tensor]:
     """Mean cosine over the overlap, weighted by both reliabilities, and the square root of
     the overlapping share of the view: evidence grows with the area that agrees."""
     view_weight, tile_weight = reliability_of(view), reliability_of(tile)
-    overlap = shift(view_weight, tile_weight)
+    view_sum, tile_mean = view_weight.sum((1, 2, 3)), tile_weight.mean((1, 2, 3))
     # what the view would weigh against a tile of mean reliability everywhere
-    full = view_weight.sum((2, 3)) * tile_weight.mean((1, 2, 3))[None, :]
-    full = full[:, :, None, None] + 1e-3
+    if all_pairs:
+        correlate = shift.all_pairs
+        full = view_sum[:, None] * tile_mean[None, :]
+    else:
+        correlate = shift.paired
+        full = view_sum * tile_mean
+    full = full[..., None, None] + 1e-3
+    overlap = correlate(view_weight, tile_weight)
     share = (overlap / full).clamp(0.0, 1.0)
-    return shift(view, tile) / (overlap.clamp_min(0.0) + 0.05 * full), (share + 1e-6).sqrt()
+    return correlate(view, tile) / (overlap.clamp_min(0.0) + 0.05 * full), (share + 1e-6).sqrt()
 
 
 class PatchMatcher(nn.Module):

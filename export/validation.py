@@ -1,0 +1,124 @@
+"""How well a network finds views of held-out ground: retrieval, re-ranking and the heatmap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.networks.unifygeo_edge import (
+    FINE_STRIDE,
+    SHORT_DESCRIPTOR_DIM,
+    HeatmapDecoder,
+    UnifyGeoEdge,
+    unit,
+)
+from export.pairs import cut, make_pair
+from export.scenes import Scene
+
+TILE_PX = 256
+RERANKED = 8
+GOOD_M = 5.0
+PRIOR_RADIUS_M = 150.0  # three sigma of a prior of 50 m
+SEED = 77
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """Shares of queries: a tile holding the centre in its central half is first, or among the
+    first five; the same by the first 64 numbers; located within GOOD_M without and with a
+    prior; and the median error of the latter."""
+
+    recall_1: float
+    recall_5: float
+    recall_1_short: float
+    located_share: float
+    located_with_prior_share: float
+    median_error_m: float
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Views and the tiles of the same ground. Centres are in output pixels of the region."""
+
+    views: NDArray[np.uint8]
+    view_centres: NDArray[np.float64]
+    tiles: NDArray[np.uint8]
+    tile_centres: NDArray[np.float64]
+    ground_size_m: float
+
+
+def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
+    """A fixed set: all half-overlapping tiles of the scene, and seeded unlike views."""
+    rng = np.random.default_rng(SEED)
+    pixel = ground_size_m / scene.ground_size_m
+    w, h = (int(s / pixel) for s in scene.size)
+    tiles, tile_centres = [], []
+    for y in range(TILE_PX // 2, h - TILE_PX // 2 + 1, TILE_PX // 2):
+        for x in range(TILE_PX // 2, w - TILE_PX // 2 + 1, TILE_PX // 2):
+            picture, ground = cut(scene.epochs[0], _to_scene(x, y, pixel), TILE_PX, None)
+            tiles.append((picture.mean(2) * ground).astype(np.uint8)[..., None])
+            tile_centres.append((x, y))
+    views, view_centres = [], []
+    while len(views) < queries:
+        centre = rng.uniform((TILE_PX * 0.8,) * 2, (w - TILE_PX * 0.8, h - TILE_PX * 0.8))
+        pair = make_pair(scene, centre * pixel, pixel, 0.0, TILE_PX, rng)
+        if pair is None:
+            continue
+        offset = pair[2] @ (TILE_PX / 2, TILE_PX / 2, 1) - TILE_PX / 2
+        views.append(pair[0][..., None])
+        view_centres.append(centre + offset)
+    return HeldOut(
+        np.stack(views), np.array(view_centres), np.stack(tiles), np.array(tile_centres), ground_size_m
+    )
+
+
+def _to_scene(x: float, y: float, pixel: float) -> NDArray[np.float64]:
+    half = TILE_PX / 2
+    return np.array([[pixel, 0, (x - half) * pixel], [0, pixel, (y - half) * pixel], [0, 0, 1]])
+
+
+@torch.no_grad()
+def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) -> ValidationResult:
+    """decoder must be one for 256-px pictures."""
+    network.eval()
+    view_maps = _encode(network, held_out.views)
+    tile_maps = _encode(network, held_out.tiles)
+    similarity = (view_maps[0] @ tile_maps[0].T).numpy()
+    short = [unit(m[0][:, :SHORT_DESCRIPTOR_DIM]) for m in (view_maps, tile_maps)]
+    apart = np.abs(held_out.view_centres[:, None] - held_out.tile_centres[None])
+    holds = (apart <= TILE_PX / 4 + 1).all(2)
+    radius_px = PRIOR_RADIUS_M / held_out.ground_size_m + TILE_PX / 2
+    near = np.linalg.norm(apart, axis=2) < radius_px
+    errors, errors_prior = [], []
+    for i in range(len(held_out.views)):
+        for allowed, out in ((np.ones_like(near[i]), errors), (near[i], errors_prior)):
+            score = np.where(allowed, similarity[i], -2.0)
+            top = np.argsort(-score, kind="stable")[:RERANKED]
+            maps = [view_maps[1][i : i + 1], view_maps[2][i : i + 1], tile_maps[1][top], tile_maps[2][top]]
+            fused, _ = decoder(*maps)
+            best, cell = divmod(int(fused.flatten().argmax()), fused.shape[1] * fused.shape[2])
+            row, column = divmod(cell, fused.shape[2])
+            corner = held_out.tile_centres[top[best]] - TILE_PX / 2
+            found = corner + np.array([column, row]) * FINE_STRIDE
+            out.append(np.linalg.norm(found - held_out.view_centres[i]) * held_out.ground_size_m)
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    first = np.take_along_axis(holds, order, 1)
+    order_short = np.argsort(-(short[0] @ short[1].T).numpy(), axis=1, kind="stable")
+    return ValidationResult(
+        recall_1=float(first[:, 0].mean()),
+        recall_5=float(first[:, :5].any(1).mean()),
+        recall_1_short=float(np.take_along_axis(holds, order_short, 1)[:, 0].mean()),
+        located_share=float((np.array(errors) < GOOD_M).mean()),
+        located_with_prior_share=float((np.array(errors_prior) < GOOD_M).mean()),
+        median_error_m=float(np.median(errors_prior)),
+    )
+
+
+def _encode(network: UnifyGeoEdge, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
+    parts = [network(torch.from_numpy(pictures[i : i + 16])) for i in range(0, len(pictures), 16)]
+    d, c, f = (torch.cat(x) for x in zip(*parts, strict=True))
+    return d, c, f

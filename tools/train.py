@@ -1,0 +1,31 @@
+"""`pilotage train`: trains the default network from one configuration file and writes its bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "train the default network; goes on where a killed run stopped"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="TOML file, such as export/unifygeo-edge.toml")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curves")
+    parser.add_argument("--bundle", type=Path, help="also write the model bundle to this folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    from export.train_settings import TrainSettings
+    from export.trainer import train
+    from onboard.settings import load_settings
+
+    settings = load_settings(args.config, TrainSettings)
+    checkpoint = train(settings, args.out)
+    print(f"trained: {checkpoint}")
+    if args.bundle is not None:
+        from export.trained_bundle import bundle_from_checkpoint
+
+        parity = bundle_from_checkpoint(checkpoint, settings, args.bundle)
+        worst = max(parity.values())
+        print(f"bundle: {args.bundle} (ONNX Runtime against PyTorch: {worst:.1e} at most)")
+    return 0
