@@ -87,8 +87,9 @@ class TileSource(Source):
             raise InputError(f"{store.path}: holds no tiles; give another file")
         deepest = store.levels[-1]
         positions = store.positions(deepest)
-        first = store.tile(deepest, *positions[0]) or b""
-        self._tile_px = len(decode_tile(first, f"{store.path}: the first tile"))
+        (x, y), *_ = positions
+        first = store.tile(deepest, x, y) or b""
+        self._tile_px = len(decode_tile(first, f"{store.path}: tile {deepest}/{x}/{y}"))
         extra = math.log2(self._tile_px / TILE_PX)
         if extra != int(extra) or extra < 0:
             raise InputError(
