@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from flights import SECOND, Noise, error_m, fix, gnss, motion, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboard.fuse import COASTING_AFTER_S, LOST_AFTER_S, Estimator
 from onboard.messages import Estimate, Gnss, Mode, Reason
+from tests.onboard.flights import SECOND, Noise, error_m, fix, gnss, motion, place
 
 
 def at(estimator: Estimator, time_s: float) -> Estimate:

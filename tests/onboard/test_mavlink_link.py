@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from flights import GOOD
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.errors import InputError
 from onboard.mavlink_link import MavlinkLink
 from onboard.publish import WARNING, gps_input
+from tests.onboard.flights import GOOD
 
 
 @pytest.fixture

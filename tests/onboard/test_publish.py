@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from flights import GOOD
 
 from onboard.messages import Estimate, Mode
 from onboard.publish import (
@@ -22,6 +21,7 @@ from onboard.publish import (
     Publisher,
     gps_input,
 )
+from tests.onboard.flights import GOOD
 
 SECOND = 1_000_000_000
 VELOCITY_FLAGS = IGNORE_VEL_HORIZ | IGNORE_SPEED_ACCURACY
