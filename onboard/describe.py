@@ -48,21 +48,21 @@ class TileDescriptions:
     def __init__(self, imagery: Imagery, describer: Describer) -> None:
         self._imagery = imagery
         self._describer = describer
-        self._cache: OrderedDict[tuple[int, int, int], Description] = OrderedDict()
+        self._cache: OrderedDict[tuple[int, tuple[int, int]], Description] = OrderedDict()
 
     def describe(self, level: int, corners: list[tuple[int, int]]) -> list[Description]:
         """Descriptions of the crops whose upper left corners are these map pixels."""
-        missing = [c for c in dict.fromkeys(corners) if (level, *c) not in self._cache]
+        missing = [c for c in dict.fromkeys(corners) if (level, c) not in self._cache]
         if missing:
             pictures = as_batch([self._imagery.picture(level, x, y) for x, y in missing])
             for corner, description in zip(
                 missing, self._describer.describe(pictures), strict=True
             ):
-                self._cache[(level, *corner)] = description
+                self._cache[(level, corner)] = description
         found = []
         for corner in corners:
-            self._cache.move_to_end((level, *corner))
-            found.append(self._cache[(level, *corner)])
+            self._cache.move_to_end((level, corner))
+            found.append(self._cache[(level, corner)])
         while len(self._cache) > CACHED_TILES:
             self._cache.popitem(last=False)
         return found

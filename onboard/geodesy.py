@@ -69,7 +69,9 @@ def enu_offset_m(lat0_deg: Any, lon0_deg: Any, lat_deg: Any, lon_deg: Any) -> tu
     return east, WGS84_A_M * (1.0 - WGS84_E2) / w2**1.5 * dlat
 
 
-def offset_latlon(lat_deg: float, lon_deg: float, east_m: float, north_m: float) -> tuple[float, float]:
+def offset_latlon(
+    lat_deg: float, lon_deg: float, east_m: float, north_m: float
+) -> tuple[float, float]:
     """The position east_m, north_m away: the inverse of `enu_offset_m`."""
     lat = lat_deg
     for _ in range(3):

@@ -147,9 +147,11 @@ class Localizer:
         latency_ms: dict[str, float],
     ) -> tuple[Fix | Refusal, Match | None]:
         with timed(latency_ms, Stage.RERANK.value):
-            ranked = rerank(look.description, candidates, self._tiles)
+            ranked = rerank(look.description, candidates, self._tiles, self._describer.network)
         with timed(latency_ms, Stage.LOCATE.value):
-            match = locate(look.view, look.description, ranked, self._tiles, centre_prior)
+            match = locate(
+                look.view, look.description, ranked, self._tiles, self._describer.network
+            )
         if isinstance(match, Refusal):
             return match, None
         with timed(latency_ms, Stage.GATE.value):

@@ -30,7 +30,9 @@ def load_settings(path: Path, kind: type[T]) -> T:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
-        raise InputError(f"{path}: cannot be read ({e.strerror}); give an existing TOML file") from e
+        raise InputError(
+            f"{path}: cannot be read ({e.strerror}); give an existing TOML file"
+        ) from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InputError(f"{path}: not valid TOML: {e}; correct that line") from e
     return settings_from_table(table, kind, str(path))
@@ -47,9 +49,7 @@ def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:
             raise InputError(f"{where}: unknown key '{key}'; did you mean '{near[0]}'?")
     values = {k: _convert(v, hints[k], f"{where}: {k}") for k, v in table.items()}
     for name, f in fields.items():
-        no_default = (
-            f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        )
+        no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if no_default and name not in values:
             raise InputError(f"{where}: key '{name}' is missing; add it")
     try:
@@ -73,7 +73,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             raise InputError(f"{where}: expected {len(args)} values, got {len(value)}")
         kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
         return tuple(
-            _convert(v, a, f"{where}[{i}]") for i, (v, a) in enumerate(zip(value, kinds, strict=True))
+            _convert(v, a, f"{where}[{i}]")
+            for i, (v, a) in enumerate(zip(value, kinds, strict=True))
         )
     if isinstance(hint, type) and issubclass(hint, Enum):
         known = [str(m.value) for m in hint]

@@ -1,0 +1,55 @@
+"""Says no to a match that is not trusted, and why. Rather no fix than a wrong one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onboard.geodesy import enu_offset_m, pixel_to_latlon
+from onboard.messages import TILE_PX, Match, Prior, Reason, Refusal, Stage, View
+
+MIN_INLIERS = 10  # patches
+MIN_INLIER_SHARE = 0.35  # of the patches compared; chance alone gives about 0.1
+MAX_RESIDUAL_PX = 2.6  # root mean square; uniformly random inliers would have 2.8
+MAX_RUNNER_UP = 0.2  # odds of the best other place
+SCALE_TOLERANCE = 0.15  # a height error of 15 %
+ROTATION_TOLERANCE = 0.22  # rad, 12.6 deg: compasses near motors
+MAX_PRIOR_SIGMAS = 4.3  # a circular normal exceeds it once in ten thousand
+
+
+def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None:
+    """The first objection, or None when the match stands. centre_prior: where the view's
+    centre may be, None for anywhere."""
+
+    def refuse(reason: Reason, detail: str) -> Refusal:
+        return Refusal(view.time_ns, Stage.GATE, reason, detail)
+
+    needed = max(MIN_INLIERS, MIN_INLIER_SHARE * match.checked)
+    if match.inliers < needed:
+        return refuse(
+            Reason.TOO_FEW_INLIERS,
+            f"{match.inliers} of {match.checked} patches agree, {needed:.0f} needed",
+        )
+    if match.residual_px > MAX_RESIDUAL_PX:
+        detail = f"patches scatter by {match.residual_px:.1f} px, {MAX_RESIDUAL_PX} allowed"
+        return refuse(Reason.RESIDUAL_TOO_LARGE, detail)
+    if match.runner_up > MAX_RUNNER_UP:
+        detail = f"another place has odds of {match.runner_up:.2f}, {MAX_RUNNER_UP} allowed"
+        return refuse(Reason.AMBIGUOUS, detail)
+    if abs(match.scale - 1.0) > SCALE_TOLERANCE:
+        detail = f"scale is off by {100 * (match.scale - 1):+.0f} %: height above ground is wrong"
+        return refuse(Reason.SCALE_DISAGREES, detail)
+    if abs(match.rotation) > ROTATION_TOLERANCE:
+        detail = f"turned by {match.rotation * 57.3:+.0f} deg: yaw or mounting is wrong"
+        return refuse(Reason.ROTATION_DISAGREES, detail)
+    if centre_prior is not None:
+        sigmas = _distance_m(match, centre_prior) / centre_prior.sigma_m
+        if sigmas > MAX_PRIOR_SIGMAS:
+            return refuse(Reason.FAR_FROM_PRIOR, f"{sigmas:.1f} sigma from where it may be")
+    return None
+
+
+def _distance_m(match: Match, centre_prior: Prior) -> float:
+    x, y = match.view_to_map @ (TILE_PX / 2, TILE_PX / 2, 1.0)
+    lat_deg, lon_deg = pixel_to_latlon(x, y, match.level)
+    east_m, north_m = enu_offset_m(centre_prior.lat_deg, centre_prior.lon_deg, lat_deg, lon_deg)
+    return float(np.hypot(east_m, north_m))
