@@ -74,10 +74,11 @@ function drawHeader() {
   const accepted = run.frames.filter((f) => f.accepted).length;
   const errors = run.frames.filter((f) => f.accepted).map(errorOf).filter((e) => e !== null);
   errors.sort((a, b) => a - b);
+  const kind = run.frames.some((f) => f.centre_m !== null) ? "picture's centre" : "position";
   const figures = [[`${accepted} of ${run.frames.length}`, "frames gave a fix"]];
   if (errors.length) {
-    figures.push([metres(errors[Math.floor((errors.length - 1) / 2)]), "median error of fixes"]);
-    figures.push([metres(errors[errors.length - 1]), "largest error of fixes"]);
+    figures.push([metres(errors[Math.floor((errors.length - 1) / 2)]), `median error of fixes, ${kind}`]);
+    figures.push([metres(errors[errors.length - 1]), `largest error of fixes, ${kind}`]);
   }
   if (run.track.length) {
     const held = run.track.filter((p) => p.xy).length;
@@ -175,7 +176,20 @@ function chart(id, xMax, yMax, xUnit, yUnit, label) {
   return { svg, x, y, bottom: h - bottom, top };
 }
 
+function unbroken(points, holds) {
+  const parts = [];
+  let open = null;
+  for (const point of points) {
+    if (!holds(point)) { open = null; continue; }
+    if (!open) parts.push((open = []));
+    open.push(point);
+  }
+  return parts;
+}
+
 function drawTime() {
+  // Beside an estimate of the position, a fix is judged by its position, too.
+  const errorOf = (f) => (run.track.length ? f.vehicle_m : f.centre_m ?? f.vehicle_m);
   const known = [...run.track.map((p) => p.error_m), ...run.frames.map(errorOf)].filter((e) => e !== null);
   if (!known.length) return element(byId("time"), "p", { class: "none" }, "No truth to compare with.");
   known.sort((a, b) => a - b);
@@ -183,10 +197,9 @@ function drawTime() {
   const yMax = Math.max(2, Math.min(known[known.length - 1], 3 * known[Math.floor(known.length * 0.95)]) * 1.1);
   const xMax = Math.max(1, ...run.frames.map((f) => f.t), ...run.track.map((p) => p.t));
   const c = chart("time", xMax, yMax, "s", "m", "Error over time");
-  const bound = run.track.filter((p) => p.bound_m !== null);
-  if (bound.length) {
-    const edge = bound.map((p) => `${c.x(p.t).toFixed(1)} ${c.y(p.bound_m).toFixed(1)}`);
-    element(c.svg, "path", { class: "bound", d: `M${c.x(bound[0].t)} ${c.bottom}L${edge.join("L")}L${c.x(bound[bound.length - 1].t)} ${c.bottom}Z` });
+  for (const part of unbroken(run.track, (p) => p.bound_m !== null)) {
+    const edge = part.map((p) => `${c.x(p.t).toFixed(1)} ${c.y(p.bound_m).toFixed(1)}`);
+    element(c.svg, "path", { class: "bound", d: `M${c.x(part[0].t)} ${c.bottom}L${edge.join("L")}L${c.x(part[part.length - 1].t)} ${c.bottom}Z` });
   }
   element(c.svg, "path", { class: "estimate", "stroke-width": 2, d: pathOf(run.track.map((p) => (p.error_m === null ? null : [c.x(p.t), c.y(p.error_m)]))) });
   if (run.gnss_lost_s !== null) {
@@ -197,7 +210,7 @@ function drawTime() {
     if (!f.accepted) mark(c.svg, f, i, c.x(f.t), c.bottom - 5, 4);
     else if (errorOf(f) !== null) mark(c.svg, f, i, c.x(f.t), c.y(errorOf(f)), 4);
   });
-  legend("time-legend", [["var(--good)", "fix"], ["var(--bad)", "refused"],
+  legend("time-legend", [["var(--good)", run.track.length ? "position of a fix" : "fix"], ["var(--bad)", "refused"],
     ...(run.track.length ? [["var(--estimate)", "estimate at 10 Hz"], ["var(--bound)", "its 95 % bound"]] : [])]);
 }
 
