@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-Gray = NDArray[np.float32]
+Gray = MatLike  # (H,W) float32
 
 
 def gray_of(picture: NDArray[np.uint8], rng: np.random.Generator) -> Gray:
@@ -43,24 +44,26 @@ def change_things(gray: Gray, rng: np.random.Generator) -> Gray:
     for _ in range(int(rng.integers(0, 4))):
         side = rng.uniform(0.06, 0.3, 2) * w
         centre = rng.uniform(0, 1, 2) * (w, h)
-        box = cv2.boxPoints((tuple(map(float, centre)), tuple(map(float, side)), float(rng.uniform(0, 180))))
+        box = cv2.boxPoints(
+            (tuple(map(float, centre)), tuple(map(float, side)), float(rng.uniform(0, 180)))
+        )
         mask = cv2.fillConvexPoly(np.zeros((h, w), np.float32), box.astype(np.int32), 1.0)
         if rng.random() < 0.5:  # another texture, taken from elsewhere in the picture
-            filler = np.roll(gray, tuple(int(s) for s in rng.integers(20, w - 20, 2)), (0, 1))
+            filler: Gray = np.roll(gray, tuple(int(s) for s in rng.integers(20, w - 20, 2)), (0, 1))
         else:
-            filler = np.full_like(gray, rng.random())
-            filler += cv2.resize(rng.normal(0, 0.1, (12, 12)).astype(np.float32), (w, h))
-        out = np.where(mask > 0, filler, out).astype(np.float32)
-    return out
+            blotches = rng.normal(rng.random(), 0.1, (12, 12)).astype(np.float32)
+            filler = cv2.resize(blotches, (w, h))
+        out[mask > 0] = filler[mask > 0]
+    return np.asarray(out, np.float32)
 
 
 def cast_shadows(gray: Gray, rng: np.random.Generator) -> Gray:
     """Darkens what lies beside bright compact things, as the sun of another hour would."""
     local = gray - cv2.GaussianBlur(gray, (0, 0), 9)
-    tall = (local > float(np.quantile(local, rng.uniform(0.7, 0.93)))).astype(np.float32)
+    tall: Gray = (local > float(np.quantile(local, rng.uniform(0.7, 0.93)))).astype(np.float32)
     tall = cv2.morphologyEx(tall, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(3, 12)
-    shadow = np.zeros_like(tall)
+    shadow: Gray = np.zeros_like(tall)
     for part in np.linspace(0.3, 1.0, 4):
         dx, dy = length * part * np.cos(angle), length * part * np.sin(angle)
         move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
@@ -74,7 +77,9 @@ def expose(gray: Gray, rng: np.random.Generator) -> Gray:
     h, w = gray.shape
     out = np.clip(gray, 1e-3, 1.0) ** float(np.exp(rng.normal(0, 0.35)))
     if rng.random() < 0.4:
-        light = cv2.resize(rng.normal(0, 0.18, (3, 3)).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
+        light = cv2.resize(
+            rng.normal(0, 0.18, (3, 3)).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC
+        )
         out = out * (1.0 + light)
     if rng.random() < 0.1:  # a band or a season in which bright and dark change places
         out = 1.0 - out
@@ -111,11 +116,14 @@ def take(gray: Gray, rng: np.random.Generator) -> NDArray[np.uint8]:
         quality = int(rng.integers(30, 96))
         ok, data = cv2.imencode(".jpg", eight, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if ok:
-            eight = np.maximum(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), 1)
-    return eight
+            decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+            eight = np.maximum(decoded, 1)
+    return np.asarray(eight, np.uint8)
 
 
-def photograph(picture: NDArray[np.uint8], rng: np.random.Generator, changes: bool) -> NDArray[np.uint8]:
+def photograph(
+    picture: NDArray[np.uint8], rng: np.random.Generator, changes: bool
+) -> NDArray[np.uint8]:
     """(H,W,3) BGR -> (H,W) uint8 as another sensor on another day would have it."""
     gray = gray_of(picture, rng)
     if changes:

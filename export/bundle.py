@@ -77,7 +77,9 @@ def write_bundle(
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         batch = {0: "batch"}
-        graphs: dict[str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict[str, Any]]] = {
+        graphs: dict[
+            str, tuple[nn.Module, tuple[Tensor, ...], list[str], list[str], dict[str, Any]]
+        ] = {
             "model.onnx": (
                 network,
                 (pictures,),
@@ -123,7 +125,7 @@ def write_bundle(
         info = {
             "id": model_id,
             "input_px": INPUT_PX,
-            "input": "uint8 NHWC BGR, (0,0,0) where there is no ground; normalization is in the graph",
+            "input": "uint8 NHWC BGR, black where there is no ground; normalized in the graph",
             "descriptor_dim": DESCRIPTOR_DIM,
             "short_descriptor_dim": SHORT_DESCRIPTOR_DIM,
             "outputs": {

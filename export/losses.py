@@ -94,5 +94,3 @@ def patch_loss(matcher: PatchMatcher, view: Tensor, tile: Tensor, view_to_tile: 
         inside = inside & (F.avg_pool2d(ground, PATCH_CELLS).flatten(1) > MIN_PATCH_GROUND)
     each = -(label * log_p).sum(-1) * inside
     return each.sum() / inside.sum().clamp_min(1)
-
-

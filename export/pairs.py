@@ -20,7 +20,9 @@ GROUND_SIZE_M = (0.15, 0.8)  # of a pixel of training pictures, where the scene 
 FINEST_PIXEL = 0.8  # of an output pixel, in pixels of the scene: hardly magnified
 HEIGHT_ERROR = 0.10  # 1 sigma-ish bound of height above ground, a scale
 YAW_ERROR = np.radians(10.0)
-CENTRE_REACH = 0.25  # of the picture's side: 50 % overlap brings every centre this close to a tile's
+CENTRE_REACH = (
+    0.25  # of the picture's side: 50 % overlap brings every centre this close to a tile's
+)
 TILT = 0.06  # perspective left over by an attitude error, at the picture's border
 PARALLAX_PX = 2.0  # 1 sigma of what relief and buildings displace
 MIN_GROUND = 0.55  # share of a picture that must lie inside the scene
@@ -46,15 +48,23 @@ class _Place:
 
 
 def sample_batch(
-    scenes: list[Scene], weights: NDArray[np.float64], size: int, pairs: int, rng: np.random.Generator
+    scenes: list[Scene],
+    weights: NDArray[np.float64],
+    size: int,
+    pairs: int,
+    rng: np.random.Generator,
 ) -> PairBatch:
     """pairs places, PLACES_PER_SCENE from a scene where it is large enough for so many."""
-    views, tiles, transforms = [], [], []
+    views: list[NDArray[np.uint8]] = []
+    tiles: list[NDArray[np.uint8]] = []
+    transforms: list[NDArray[np.float32]] = []
     while len(views) < pairs:
         scene = scenes[int(rng.choice(len(scenes), p=weights))]
         wanted = min(PLACES_PER_SCENE, pairs - len(views))
         for place in _places(scene, size, wanted, rng):
-            pair = make_pair(place.scene, place.centre, place.pixel, place.turn, size, rng, place.mirror)
+            pair = make_pair(
+                place.scene, place.centre, place.pixel, place.turn, size, rng, place.mirror
+            )
             if pair is not None:
                 views.append(pair[0][..., None])
                 tiles.append(pair[1][..., None])
@@ -114,8 +124,10 @@ def make_pair(
     around = np.array([[1, 0, half], [0, 1, half], [0, 0, 1]])
     tilt = around @ tilt @ np.linalg.inv(around)
     view_to_scene = tile_to_scene @ view_to_tile @ tilt
-    tile_picture, tile_ground = cut(epochs[first], tile_to_scene, size, None)
-    view_picture, view_ground = cut(epochs[second], view_to_scene, size, _parallax(size, rng))
+    tile_picture, tile_ground = cut(epochs[first], tile_to_scene, (size, size), None)
+    view_picture, view_ground = cut(
+        epochs[second], view_to_scene, (size, size), _parallax(size, rng)
+    )
     view_ground = view_ground & _footprint(size, rng)
     if min(tile_ground.mean(), view_ground.mean() / 0.8) < MIN_GROUND:
         return None
@@ -139,14 +151,15 @@ def _similarity(
 def cut(
     pyramid: tuple[NDArray[np.uint8], ...],
     to_scene: NDArray[np.float64],
-    size: int,
+    size: tuple[int, int],
     displacement: NDArray[np.float32] | None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Samples the pyramid's level that is just finer than the output; black is no ground."""
+    """Samples (width, height) pixels of the pyramid's level that is just finer than the
+    output: the picture, and where it shows ground."""
     pixel = float(np.sqrt(abs(np.linalg.det(to_scene[:2, :2]))))
     level = int(np.clip(np.floor(np.log2(max(pixel, 1.0)) + 0.35), 0, len(pyramid) - 1))
     shrink = np.diag([0.5**level, 0.5**level, 1.0])
-    grid = np.mgrid[0:size, 0:size].astype(np.float32)
+    grid = np.mgrid[0 : size[1], 0 : size[0]].astype(np.float32)
     x, y = grid[1] + 0.5, grid[0] + 0.5
     if displacement is not None:
         x, y = x + displacement[..., 0], y + displacement[..., 1]
@@ -159,8 +172,10 @@ def cut(
     ground = picture.max(2) > 0
     white_hole = picture.min(2) >= 255  # nodata of some mosaics
     if white_hole.mean() > 0.05:
-        ground &= ~cv2.morphologyEx(white_hole.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8)).astype(bool)
-    return picture, ground
+        ground &= ~cv2.morphologyEx(
+            white_hole.astype(np.uint8), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8)
+        ).astype(bool)
+    return np.asarray(picture, np.uint8), np.asarray(ground, np.bool_)
 
 
 def _parallax(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -168,7 +183,11 @@ def _parallax(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
     relief = rng.normal(0, PARALLAX_PX * rng.random(), (4, 4, 2)).astype(np.float32)
     field = cv2.resize(relief, (size, size), interpolation=cv2.INTER_CUBIC)
     direction = rng.normal(0, PARALLAX_PX * rng.random(), 2).astype(np.float32)
-    blocks = cv2.resize((rng.random((14, 14)) < 0.3).astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    blocks = cv2.resize(
+        (rng.random((14, 14)) < 0.3).astype(np.float32),
+        (size, size),
+        interpolation=cv2.INTER_LINEAR,
+    )
     return np.asarray(field + blocks[..., None] * direction, np.float32)
 
 

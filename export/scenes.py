@@ -1,4 +1,4 @@
-"""Overhead pictures to train on: large mosaics, photographs, and the same ground in several years."""
+"""Overhead pictures to train on: mosaics, photographs, and the same ground in several years."""
 
 from __future__ import annotations
 
@@ -59,10 +59,11 @@ def make_scene(name: str, ground_size_m: float, pictures: list[NDArray[np.uint8]
     """Builds the pyramids, down to a side of 256 px; pictures must have one size."""
     epochs = []
     for picture in pictures:
-        levels = [picture]
+        levels: list[NDArray[np.uint8]] = [picture]
         while min(levels[-1].shape[:2]) > 512:
             h, w = levels[-1].shape[:2]
-            levels.append(cv2.resize(levels[-1], (w // 2, h // 2), interpolation=cv2.INTER_AREA))
+            smaller = cv2.resize(levels[-1], (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+            levels.append(np.asarray(smaller, np.uint8))
         epochs.append(tuple(levels))
     return Scene(name, ground_size_m, tuple(epochs))
 
@@ -71,7 +72,9 @@ def load_scenes(source: Source, data: Path) -> list[Scene]:
     """Raises InputError when the set is absent or holds no picture."""
     path = data / source.path
     if not path.exists():
-        raise InputError(f"{path}: training set '{source.name}' is absent; set 'data' to where it lies")
+        raise InputError(
+            f"{path}: training set '{source.name}' is absent; set 'data' to where it lies"
+        )
     if source.kind is SourceKind.XYZ_FOLDER:
         pictures = [_xyz_mosaic(path, source.columns)]
         named = [(source.name, pictures)]
@@ -94,7 +97,10 @@ def _xyz_mosaic(path: Path, columns: tuple[int, int] | None) -> NDArray[np.uint8
     xs = sorted(int(p.name) for p in path.iterdir() if p.name.isdigit())
     if columns is not None:
         xs = xs[columns[0] : columns[1] + 1]
-    rows = {x: {int(f.stem): f for f in (path / str(x)).iterdir() if f.suffix in XYZ_SUFFIXES} for x in xs}
+    rows = {
+        x: {int(f.stem): f for f in (path / str(x)).iterdir() if f.suffix in XYZ_SUFFIXES}
+        for x in xs
+    }
     ys = sorted({y for column in rows.values() for y in column})
     if not xs or not ys:
         raise InputError(f"{path}: no x/y tiles found")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import time
 from collections import deque
 from dataclasses import asdict
@@ -32,7 +31,14 @@ from export.validation import ValidationResult, held_out_set, validate
 from onboard.errors import InputError
 
 # after UnifyGeo's L_D + 100 L_G + 10 L_M + L_R, whose sums are here means over the batch
-WEIGHTS = {"retrieval": 1.0, "rerank": 0.5, "heatmap": 0.5, "coarse": 0.25, "fine": 0.25, "patch": 0.5}
+WEIGHTS = {
+    "retrieval": 1.0,
+    "rerank": 0.5,
+    "heatmap": 0.5,
+    "coarse": 0.25,
+    "fine": 0.25,
+    "patch": 0.5,
+}
 MAX_GRADIENT_NORM = 5.0
 AVERAGING = 0.999  # of the weights that are validated and shipped
 PREFETCHED = 6
@@ -126,9 +132,11 @@ def train(settings: TrainSettings, out: Path) -> Path:
         losses, shares = model.losses(batch)
         total = torch.stack([WEIGHTS[k] * v for k, v in losses.items()]).sum()
         if not torch.isfinite(total):
-            raise InputError(f"{out}: the loss became {float(total)} at step {step}; lower learning_rate")
+            raise InputError(
+                f"{out}: the loss became {float(total)} at step {step}; lower learning_rate"
+            )
         optimizer.zero_grad()
-        total.backward()
+        torch.autograd.backward(total)
         nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
         step += 1
@@ -137,7 +145,9 @@ def train(settings: TrainSettings, out: Path) -> Path:
         if step % LOG_EVERY == 0:
             seconds = time.monotonic() - start
             means = {k: sum(r[k] for r in recent) / len(recent) for k in recent[0]}
-            _append(out / "log.csv", LOG_FIELDS, {"step": step, "seconds": round(seconds, 1), **means})
+            _append(
+                out / "log.csv", LOG_FIELDS, {"step": step, "seconds": round(seconds, 1), **means}
+            )
             rate = (step - first_step) / seconds
             print(
                 f"step {step}/{settings.steps}  {rate:.2f}/s  "
@@ -158,7 +168,9 @@ def _start_from(model: Model, path: Path) -> None:
     try:
         load_xfeat(model.network, torch.load(path, weights_only=True, map_location="cpu"))
     except (OSError, RuntimeError, ValueError, KeyError) as e:
-        raise InputError(f"{path}: cannot start from these weights ({e}); correct 'start_from'") from e
+        raise InputError(
+            f"{path}: cannot start from these weights ({e}); correct 'start_from'"
+        ) from e
 
 
 def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -172,7 +184,9 @@ def _optimizer(model: Model, settings: TrainSettings) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def _set_learning_rate(optimizer: torch.optim.Optimizer, settings: TrainSettings, step: int) -> None:
+def _set_learning_rate(
+    optimizer: torch.optim.Optimizer, settings: TrainSettings, step: int
+) -> None:
     """Linear warm-up, then half a cosine down to a hundredth."""
     rise = min(1.0, (step + 1) / settings.warm_up_steps)
     fall = 0.505 + 0.495 * math.cos(math.pi * step / settings.steps)
@@ -187,7 +201,12 @@ def _copy_weights(model: Model, average: Model, keep: float) -> None:
 
 
 def _save(
-    path: Path, settings: TrainSettings, step: int, model: Model, average: Model, optimizer: torch.optim.Optimizer
+    path: Path,
+    settings: TrainSettings,
+    step: int,
+    model: Model,
+    average: Model,
+    optimizer: torch.optim.Optimizer,
 ) -> None:
     part = path.with_suffix(".part")
     state = {
@@ -198,11 +217,15 @@ def _save(
         "optimizer": optimizer.state_dict(),
     }
     torch.save(state, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _resume(
-    path: Path, settings: TrainSettings, model: Model, average: Model, optimizer: torch.optim.Optimizer
+    path: Path,
+    settings: TrainSettings,
+    model: Model,
+    average: Model,
+    optimizer: torch.optim.Optimizer,
 ) -> int:
     if not path.exists():
         return 0
@@ -245,4 +268,4 @@ def _truncate_log(path: Path, step: int) -> None:
     part = path.with_suffix(".part")
     with part.open("w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows(kept)
-    os.replace(part, path)
+    part.replace(path)

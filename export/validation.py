@@ -42,8 +42,10 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Views and the tiles of the same ground. Centres are in output pixels of the region."""
+    """Views and the tiles of the same ground. Centres are in output pixels of the region,
+    whose picture at that size is (H,W,3)."""
 
+    region: NDArray[np.uint8]
     views: NDArray[np.uint8]
     view_centres: NDArray[np.float64]
     tiles: NDArray[np.uint8]
@@ -52,17 +54,22 @@ class HeldOut:
 
 
 def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
-    """A fixed set: all half-overlapping tiles of the scene, and seeded unlike views."""
+    """A fixed set: all half-overlapping tiles of the scene's first epoch, and seeded unlike
+    views of any epoch."""
     rng = np.random.default_rng(SEED)
     pixel = ground_size_m / scene.ground_size_m
     w, h = (int(s / pixel) for s in scene.size)
+    region, ground = cut(scene.epochs[0], np.diag([pixel, pixel, 1.0]), (w, h), None)
+    gray = np.maximum(region.mean(2), 1) * ground
+    region = np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
     tiles, tile_centres = [], []
     for y in range(TILE_PX // 2, h - TILE_PX // 2 + 1, TILE_PX // 2):
         for x in range(TILE_PX // 2, w - TILE_PX // 2 + 1, TILE_PX // 2):
-            picture, ground = cut(scene.epochs[0], _to_scene(x, y, pixel), TILE_PX, None)
-            tiles.append((picture.mean(2) * ground).astype(np.uint8)[..., None])
+            half = TILE_PX // 2
+            tiles.append(region[y - half : y + half, x - half : x + half, :1])
             tile_centres.append((x, y))
-    views, view_centres = [], []
+    views: list[NDArray[np.uint8]] = []
+    view_centres: list[NDArray[np.float64]] = []
     while len(views) < queries:
         centre = rng.uniform((TILE_PX * 0.8,) * 2, (w - TILE_PX * 0.8, h - TILE_PX * 0.8))
         pair = make_pair(scene, centre * pixel, pixel, 0.0, TILE_PX, rng)
@@ -72,13 +79,13 @@ def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
         views.append(pair[0][..., None])
         view_centres.append(centre + offset)
     return HeldOut(
-        np.stack(views), np.array(view_centres), np.stack(tiles), np.array(tile_centres), ground_size_m
+        region,
+        np.stack(views),
+        np.array(view_centres),
+        np.stack(tiles),
+        np.array(tile_centres),
+        ground_size_m,
     )
-
-
-def _to_scene(x: float, y: float, pixel: float) -> NDArray[np.float64]:
-    half = TILE_PX / 2
-    return np.array([[pixel, 0, (x - half) * pixel], [0, pixel, (y - half) * pixel], [0, 0, 1]])
 
 
 @torch.no_grad()
@@ -93,18 +100,25 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
     holds = (apart <= TILE_PX / 4 + 1).all(2)
     radius_px = PRIOR_RADIUS_M / held_out.ground_size_m + TILE_PX / 2
     near = np.linalg.norm(apart, axis=2) < radius_px
-    errors, errors_prior = [], []
+    errors: list[float] = []
+    errors_prior: list[float] = []
     for i in range(len(held_out.views)):
         for allowed, out in ((np.ones_like(near[i]), errors), (near[i], errors_prior)):
             score = np.where(allowed, similarity[i], -2.0)
             top = np.argsort(-score, kind="stable")[:RERANKED]
-            maps = [view_maps[1][i : i + 1], view_maps[2][i : i + 1], tile_maps[1][top], tile_maps[2][top]]
+            maps = [
+                view_maps[1][i : i + 1],
+                view_maps[2][i : i + 1],
+                tile_maps[1][top],
+                tile_maps[2][top],
+            ]
             fused, _ = decoder(*maps)
             best, cell = divmod(int(fused.flatten().argmax()), fused.shape[1] * fused.shape[2])
             row, column = divmod(cell, fused.shape[2])
             corner = held_out.tile_centres[top[best]] - TILE_PX / 2
             found = corner + np.array([column, row]) * FINE_STRIDE
-            out.append(np.linalg.norm(found - held_out.view_centres[i]) * held_out.ground_size_m)
+            apart_px = float(np.linalg.norm(found - held_out.view_centres[i]))
+            out.append(apart_px * held_out.ground_size_m)
     order = np.argsort(-similarity, axis=1, kind="stable")
     first = np.take_along_axis(holds, order, 1)
     order_short = np.argsort(-(short[0] @ short[1].T).numpy(), axis=1, kind="stable")

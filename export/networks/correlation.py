@@ -20,6 +20,9 @@ class ShiftCorrelation(nn.Module):
     (..., columns, 2, rows), real part first, so that each step is one plain matrix product.
     """
 
+    inverse_x: Tensor
+    inverse_y: Tensor
+
     def __init__(self, view_cells: int, tile_cells: int, first_shift: int, last_shift: int) -> None:
         super().__init__()
         # long enough that no shift wraps around, and even, so that the half spectrum ends
@@ -67,9 +70,11 @@ class ShiftCorrelation(nn.Module):
     def _spectrum(self, name: str, maps: Tensor) -> Tensor:
         """(N, C, n, n) -> (N, C, columns, 2, rows)."""
         n, c, h, _ = maps.shape
-        x = (maps @ getattr(self, f"{name}_x")).reshape(n, c, h, 2, self.columns)
+        along_x: Tensor = getattr(self, f"{name}_x")
+        along_y: Tensor = getattr(self, f"{name}_y")
+        x = (maps @ along_x).reshape(n, c, h, 2, self.columns)
         x = x.permute(0, 1, 4, 3, 2).reshape(n, c, self.columns, 2 * h)
-        return (x @ getattr(self, f"{name}_y")).reshape(n, c, self.columns, 2, self.rows)
+        return (x @ along_y).reshape(n, c, self.columns, 2, self.rows)
 
     def _scores(self, spectrum: Tensor) -> Tensor:
         """(..., columns, 2, rows) -> (..., s, s), rows of the result first."""

@@ -135,7 +135,10 @@ class UnifyGeoEdge(nn.Module):
         self.encoder = Encoder()
         self.lateral = _conv(24, FINE_CHANNELS, 1)
         self.top_down = _conv(64, FINE_CHANNELS, 1)
-        self.fine_0, self.fine_1 = _conv(FINE_CHANNELS, FINE_CHANNELS), _conv(FINE_CHANNELS, FINE_CHANNELS)
+        self.fine_0, self.fine_1 = (
+            _conv(FINE_CHANNELS, FINE_CHANNELS),
+            _conv(FINE_CHANNELS, FINE_CHANNELS),
+        )
         self.fine_reliability = _conv(FINE_CHANNELS, 1, 1)
         self.global_branch = GlobalBranch()
 
@@ -247,7 +250,9 @@ class PatchMatcher(nn.Module):
         agreement = self.shift.paired(patches, windows)
         n, k = view.shape[0], view.shape[2] // PATCH_CELLS
         side = 2 * PATCH_REACH_CELLS + 1
-        scores = (agreement / (overlap.clamp_min(0.0) + 0.02 * PATCH_CELLS**2)).reshape(n, k, k, side, side)
+        scores = (agreement / (overlap.clamp_min(0.0) + 0.02 * PATCH_CELLS**2)).reshape(
+            n, k, k, side, side
+        )
         return scores, F.avg_pool2d(view_weight, PATCH_CELLS)[:, 0]
 
 

@@ -1,0 +1,39 @@
+"""The averaged weights of a training run as a model bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from export.bundle import write_bundle
+from export.pairs import GROUND_SIZE_M
+from export.train_settings import TrainSettings
+from export.trainer import Model, load_checkpoint
+from onboard.errors import InputError
+
+XFEAT = "XFeat (verlab/accelerated_features), Apache-2.0, batch norm folded; all layers trained on"
+
+
+def bundle_from_checkpoint(
+    checkpoint: Path, settings: TrainSettings, out: Path
+) -> dict[str, float]:
+    """Writes `out`; returns the parity figures. Raises InputError: no checkpoint, or ONNX
+    Runtime does not answer like PyTorch."""
+    state = load_checkpoint(checkpoint)
+    model = Model(256)
+    model.load_state_dict(state["average"])
+    facts: dict[str, Any] = {
+        "architecture": "UnifyGeo, small, two overhead views",
+        "train_ground_size_m": list(GROUND_SIZE_M),
+        "trained_steps": int(state["step"]),
+        "trained_pairs": int(state["step"]) * settings.batch_pairs,
+        "seed": settings.seed,
+        "trained_on": [f"{s.name}: {s.licence}" for s in settings.source]
+        + (["procedural world of maps/world"] if settings.world else []),
+        "backbone_started_from": XFEAT if settings.start_from else None,
+        "licence": "Apache-2.0",
+    }
+    try:
+        return write_bundle(out, settings.model_id, model.network, model.decoder, facts)
+    except ValueError as e:
+        raise InputError(f"{out}: not written: {e}") from e
