@@ -146,8 +146,9 @@ class Localizer:
         centre_prior: Prior | None,
         latency_ms: dict[str, float],
     ) -> tuple[Fix | Refusal, Match | None]:
+        network = self._describer.network
         with timed(latency_ms, Stage.RERANK.value):
-            ranked = rerank(look.description, candidates, self._tiles, self._describer.network)
+            ranked = rerank(look.description, candidates, self._tiles, network)
         with timed(latency_ms, Stage.LOCATE.value):
             match = locate(
                 look.view, look.description, ranked, self._tiles, self._describer.network

@@ -26,7 +26,7 @@ from onboard.messages import (
     View,
 )
 from onboard.patches import fit_patches
-from onboard.rerank import Ranked
+from onboard.ranked import Ranked
 
 DECODED_TILES = 2  # best-ranked tiles that get a full heatmap
 HEATMAP_STRIDE_PX = 4

@@ -48,6 +48,7 @@ class Navigator:
         settings: NavigatorSettings | None = None,
     ) -> None:
         self._settings = settings or NavigatorSettings()
+        self._network = describer.network
         self._localizer = Localizer(pack, describer, camera)
         self._telemetry = Telemetry(camera.attitude_delay_s)
         self._estimator = Estimator()
@@ -108,7 +109,8 @@ class Navigator:
             motion = None
             if self._previous is not None:
                 previous = (self._previous.view, self._previous.description)
-                motion = view_motion(previous, (look.view, look.description))
+                current = (look.view, look.description)
+                motion = view_motion(previous, current, self._network)
             self._estimator.add_exposure(look.view.time_ns, motion)
         self._previous = look
 

@@ -7,7 +7,6 @@ best shift's logit, comparable across tiles, plus the prior orders the candidate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +14,9 @@ from numpy.typing import NDArray
 from onboard.describe import TileDescriptions
 from onboard.inference import Network
 from onboard.messages import TILE_PX, Candidate, Description
+from onboard.ranked import Ranked
 
 COARSE_STRIDE_PX = 8
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A candidate after the second look. logit: of its best shift; centre_px: the map pixel
-    where that shift puts the view's centre."""
-
-    candidate: Candidate
-    description: Description
-    logit: float
-    centre_px: tuple[float, float]
-
-    @property
-    def score(self) -> float:
-        """What the candidates are ordered by."""
-        return self.logit + self.candidate.log_prior
 
 
 def rerank(
