@@ -106,11 +106,6 @@ class Canvas:
 
     def wet(self, point: Points, margin_m: float) -> bool:
         """Whether water comes within margin_m of a point."""
-        y, x = (int(np.clip(v, 0, self.water_m.shape[0] - 1)) for v in (point[1], point[0]))
+        last = self.water_m.shape[0] - 1
+        x, y = (min(max(int(v), 0), last) for v in point)
         return bool(self.water_m[y, x] > -margin_m)
-
-    def material_at(self, x_m: float, y_m: float) -> Material | None:
-        col, row = int(x_m / self.gsd_m), int(y_m / self.gsd_m)
-        if not (0 <= col < self.side_px and 0 <= row < self.side_px):
-            return None
-        return Material(self.material[int(self.parcel[row, col])])

@@ -16,6 +16,7 @@ from maps.world.polygons import Points, area_m2, densify
 TONES = 16  # shades among trees of one kind
 BROAD, NEEDLE = 0, TONES  # crown number = 1 + kind + tone
 SHAPES = 5
+SHORE_M = 1.0  # no tree nearer to the water
 GROWS_ON = frozenset(
     {
         Material.GRASS,
@@ -118,23 +119,38 @@ def plant(canvas: Canvas) -> None:
     """Draws all trees that were added, wherever something can grow; higher crowns win."""
     shapes = _crown_shapes(canvas.rng, canvas.gsd_m)
     largest = max(key[1] for key in shapes)
-    pick = canvas.rng.integers(0, SHAPES, len(canvas.trees))
-    side = canvas.side_px
-    for (x, y, radius, height, crown), shape in zip(canvas.trees, pick, strict=True):
-        if canvas.material_at(x, y) not in GROWS_ON or canvas.wet(np.array([x, y]), 1.0):
-            continue
-        r = min(max(1, round(radius / canvas.gsd_m)), largest)
-        col, row = int(x / canvas.gsd_m), int(y / canvas.gsd_m)
-        top, left, bottom, right = (
-            max(row - r, 0),
-            max(col - r, 0),
-            min(row + r + 1, side),
-            min(col + r + 1, side),
-        )
-        window = np.s_[top:bottom, left:right]
-        profile = shapes[crown > NEEDLE, r, int(shape)]
+    trees = np.array(canvas.trees, np.float64).reshape(-1, 5)
+    trees = trees[_can_grow(canvas, trees)]
+    cells = (trees[:, :2] / canvas.gsd_m).astype(int)
+    radii = np.clip(np.round(trees[:, 2] / canvas.gsd_m).astype(int), 1, largest)
+    pick = canvas.rng.integers(0, SHAPES, len(trees))
+    for (col, row), r, height, crown, shape in zip(
+        cells.tolist(),
+        radii.tolist(),
+        trees[:, 3].tolist(),
+        trees[:, 4].astype(int).tolist(),
+        pick.tolist(),
+        strict=True,
+    ):
+        top, left = max(row - r, 0), max(col - r, 0)
+        window = np.s_[top : row + r + 1, left : col + r + 1]
+        ground = canvas.tree_cm[window]
+        bottom, right = top + ground.shape[0], left + ground.shape[1]
+        profile = shapes[crown > NEEDLE, r, shape]
         part = profile[top - row + r : bottom - row + r, left - col + r : right - col + r]
-        level = (part * (height * 100)).astype(np.uint16)
-        higher = level > canvas.tree_cm[window]
-        canvas.tree_cm[window][higher] = level[higher]
-        canvas.crown[window][higher] = crown
+        level = (part * np.float32(height * 100)).astype(np.uint16)
+        higher = level > ground
+        np.copyto(ground, level, where=higher)
+        np.copyto(canvas.crown[window], np.uint8(crown), where=higher)
+
+
+def _can_grow(canvas: Canvas, trees: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which trees stand inside the landscape, on soil, out of the water."""
+    x, y = trees[:, 0], trees[:, 1]
+    inside = (x >= 0) & (y >= 0) & (x < canvas.size_m) & (y < canvas.size_m)
+    cols, rows = (np.clip((v / canvas.gsd_m).astype(int), 0, canvas.side_px - 1) for v in (x, y))
+    soil = np.isin(np.array(canvas.material)[canvas.parcel[rows, cols]], list(GROWS_ON))
+    last = np.array(canvas.water_m.shape)[:, None] - 1
+    at = np.clip(np.stack([y, x]).astype(int), 0, last)
+    dry = canvas.water_m[at[0], at[1]] < -SHORE_M
+    return np.asarray(inside & soil & dry)

@@ -5,6 +5,7 @@ import pytest
 
 from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
+from maps.world.materials import Material
 from maps.world.orthophoto import render_ortho
 from maps.world.perspective import render_perspective
 from onboard.camera import Camera
@@ -62,7 +63,7 @@ def test_tall_building_hides_what_is_behind() -> None:
     for layer in (place.canvas.tree_cm, place.canvas.crown, place.canvas.building_cm):
         layer[:] = 0
     # A 30 m wall, 10 m deep, from 20 to 30 m north of the camera; red ground right behind it.
-    red = place.canvas.new_parcel(place.canvas.material_at(1, 1) or 0)  # type: ignore[arg-type]
+    red = place.canvas.new_parcel(Material.GRASS)
     rows = lambda near_m, far_m: slice(int((150 - far_m) / 0.25), int((150 - near_m) / 0.25))  # noqa: E731
     place.canvas.building_cm[rows(20, 30), 400:800] = 3000
     place.canvas.parcel[rows(30, 38), 400:800] = red
