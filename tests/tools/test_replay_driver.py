@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from onboard.camera import Camera
+from onboard.describe import Describer
+from onboard.loop import Navigator
+from onboard.map_pack import MapPack
+from onboard.messages import Frame, Gnss, Mode, Reason
+from onboard.model_bundle import load_bundle
+from tests.tools.small_area import SOUTH_WEST
+from tools.replay_driver import HOLE_NS, drive, run_record
+from tools.truth import track_of
+
+START_NS = 1_000_000_000_000
+SECOND_NS = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def pack(small_area):
+    return MapPack.open(small_area.pack)
+
+
+@pytest.fixture
+def navigator(pack):
+    return Navigator(pack, Describer(load_bundle()), Camera(480, 360, fx=500.0))
+
+
+class Ticks:
+    """What a publisher is told."""
+
+    def __init__(self):
+        self.times = []
+
+    def publish_at(self, now_ns):
+        self.times.append(now_ns)
+
+
+def gnss(seconds):
+    return Gnss(START_NS + round(seconds * 1e9), *SOUTH_WEST, sigma_m=2.0)
+
+
+def test_ten_ticks_a_second_of_the_log(pack, navigator):
+    ticks = Ticks()
+    driven = drive([gnss(0), gnss(0.55), gnss(2)], navigator, pack, ticks)
+    assert ticks.times == [START_NS + i * SECOND_NS // 10 for i in range(1, 21)]
+    assert [t.time_ns for t in driven.ticks] == ticks.times
+    assert driven.published == 20
+    assert all(t.has_position for t in driven.ticks)
+
+
+def test_a_hole_in_the_log_is_not_filled(pack, navigator):
+    driven = drive([gnss(0), gnss(30 * 86_400)], navigator, pack)
+    assert len(driven.ticks) == 10 * HOLE_NS // SECOND_NS
+    assert driven.published == 0
+    assert driven.ticks[0].estimate is not None
+    assert driven.ticks[0].estimate.mode is Mode.TRACKING
+    assert not driven.ticks[-1].has_position
+
+
+def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack, navigator):
+    picture = np.full((360, 480, 3), 90, np.uint8)
+    names = []
+    driven = drive(
+        [
+            gnss(0),
+            Frame(START_NS + SECOND_NS, picture, "a.jpg"),
+            Frame(START_NS, picture, "late.jpg"),
+            Frame(START_NS + SECOND_NS, None, "double.jpg"),
+            gnss(2),
+        ],
+        navigator,
+        pack,
+        on_frame=lambda record: names.append(record.result.frame_name),
+    )
+    times = [t.time_ns for t in driven.ticks]
+    assert times == sorted(set(times))
+    assert names == ["a.jpg", "late.jpg", "double.jpg"]
+    reasons = [f.result.refusal.reason for f in driven.frames if f.result.refusal]
+    assert reasons == [Reason.NO_ATTITUDE, Reason.OUT_OF_ORDER, Reason.DUPLICATE_TIME]
+
+
+def test_the_record_scores_against_the_truth(pack, navigator):
+    driven = drive([gnss(0), Frame(START_NS, None, "a.jpg"), gnss(1)], navigator, pack)
+    truth = track_of([(START_NS, *SOUTH_WEST), (START_NS + SECOND_NS, *SOUTH_WEST)])
+    record = run_record("a run", driven, truth, notes=("said",))
+    assert [s.reason for s in record.scores] == ["bad_picture"]
+    assert (record.truth, record.notes, record.messages_sent) == (truth, ("said",), 0)
