@@ -19,7 +19,15 @@ from shapely.geometry.base import BaseGeometry
 from tqdm import tqdm
 
 from maps.area import parse_area
-from maps.describe_tiles import Cell, bare_rate, cells_of, core_count, describe_cell, write_tiles
+from maps.describe_tiles import (
+    BATCH_TILES,
+    Cell,
+    bare_rate,
+    cells_of,
+    core_count,
+    describe_cell,
+    write_tiles,
+)
 from maps.mosaic import Mosaic
 from maps.open_imagery import open_imagery
 from maps.partial_pack import input_marks, partial_pack, sync
@@ -51,7 +59,7 @@ from onboard.whole_file import write_whole
 MOSAIC_NAME = "mosaic.mbtiles"
 CHUNKS_NAME = "described"
 PROGRESS_S = 0.5
-SAMPLE_TILES = 64  # on which the bare network's rate is measured
+SAMPLE_TILES = 64  # at most, and a tenth of all: on them the bare network's rate is measured
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,8 @@ def _lay_imagery(
             mosaic.build(bar.update)
         mosaic.close()
     partial = folder / f"{IMAGERY_NAME}.tmp"
-    partial.unlink(missing_ok=True)
+    for stale in (partial, partial.with_name(f"{partial.name}-journal")):
+        stale.unlink(missing_ok=True)
     grown = MBTilesWriter(folder / MOSAIC_NAME)
     ordered = MBTilesWriter(partial)
     for level, x, y, data in grown:
@@ -258,7 +267,8 @@ def _finish(
 
 def _sample(folder: Path, manifest: Manifest) -> list[TileId]:
     """Some tiles, spread evenly over the whole pack."""
-    step = max(1, sum(s.count for s in manifest.shards) // SAMPLE_TILES)
+    total = sum(shard.count for shard in manifest.shards)
+    wanted = min(SAMPLE_TILES, max(BATCH_TILES, total // 10))
     every = (
         table.tile_id(i)
         for shard in manifest.shards
@@ -269,4 +279,4 @@ def _sample(folder: Path, manifest: Manifest) -> list[TileId]:
         ]
         for i in range(len(table))
     )
-    return list(itertools.islice(every, 0, None, step))[:SAMPLE_TILES]
+    return list(itertools.islice(every, 0, None, max(1, total // wanted)))[:wanted]

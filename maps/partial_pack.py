@@ -54,7 +54,7 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
             try:
                 yield folder, _take_up(folder, request)
             except InputError as e:
-                if not isinstance(e.__cause__, OSError):
+                if not _is_of_the_system(e.__cause__):
                     shutil.rmtree(folder)
                 raise
             for name in (MARK_NAME, LOCK_NAME):
@@ -109,6 +109,11 @@ def _sentences(folder: Path) -> Iterator[None]:
         where = getattr(e, "filename", None) or folder
         reason = getattr(e, "strerror", None) or e
         raise InputError(f"{where}: {reason}; put it right and give the same command again") from e
+
+
+def _is_of_the_system(error: BaseException | None) -> bool:
+    # rasterio's errors are OSErrors too, without a number.
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _is_full(error: Exception, folder: Path) -> bool:

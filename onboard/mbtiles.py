@@ -16,10 +16,10 @@ from onboard.errors import InputError
 APPLICATION_ID = 0x4D504258
 PAGE_BYTES = 8192  # holds most index pages' worth of a tile without waste; GDAL's is 4096
 _SCHEMA = """
-CREATE TABLE metadata (name TEXT, value TEXT);
-CREATE TABLE tiles (
+CREATE TABLE IF NOT EXISTS metadata (name TEXT, value TEXT);
+CREATE TABLE IF NOT EXISTS tiles (
     zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);
-CREATE UNIQUE INDEX tile_index ON tiles (zoom_level, tile_column, tile_row);
+CREATE UNIQUE INDEX IF NOT EXISTS tile_index ON tiles (zoom_level, tile_column, tile_row);
 """
 
 
@@ -90,12 +90,11 @@ class MBTilesWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        fresh = not path.exists()
         self._db = sqlite3.connect(path)
-        if fresh:
-            self._db.execute(f"PRAGMA page_size={PAGE_BYTES}")
-            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            self._db.executescript(_SCHEMA)
+        # The page size only counts while the file is empty; the rest may have been begun.
+        self._db.execute(f"PRAGMA page_size={PAGE_BYTES}")
+        self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        self._db.executescript(_SCHEMA)
 
     def put(self, level: int, x: int, y: int, data: bytes) -> None:
         self._db.execute(

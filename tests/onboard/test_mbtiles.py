@@ -71,3 +71,8 @@ def test_a_file_cut_short_is_an_input_error(tmp_path):
         read = MBTiles(tmp_path / "b.mbtiles")
         for x, y in tiles:
             read.tile(LEVEL, x, y)
+
+
+def test_a_file_begun_and_left_empty_is_gone_on_with(tmp_path):
+    (tmp_path / "a.mbtiles").touch()
+    assert written(tmp_path / "a.mbtiles", {(1, 2): b"x"}).tile(LEVEL, 1, 2) == b"x"

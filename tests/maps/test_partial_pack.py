@@ -1,0 +1,88 @@
+import errno
+import sqlite3
+
+import pytest
+
+from maps.partial_pack import partial_pack
+from onboard.errors import InputError
+
+REQUEST = {"levels": [18], "inputs": "a"}
+
+
+def leave_something(out, error=None, request=REQUEST):
+    with partial_pack(out, request, replace=False) as (folder, note):
+        (folder / "work").write_text("done so far")
+        if error is not None:
+            raise error
+    return note
+
+
+def test_the_folder_gets_its_name_when_whole(tmp_path):
+    leave_something(tmp_path / "a.pack")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pack"]
+    assert [p.name for p in (tmp_path / "a.pack").iterdir()] == ["work"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk is full"),
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), "/x/y: Permission denied"),
+    ],
+)
+def test_a_system_error_is_a_sentence_and_keeps_the_work(tmp_path, error, sentence):
+    with pytest.raises(InputError, match=sentence):
+        leave_something(tmp_path / "a.pack", error)
+    assert not (tmp_path / "a.pack").exists()
+    with partial_pack(tmp_path / "a.pack", REQUEST, replace=False) as (folder, note):
+        assert "going on" in note
+        assert (folder / "work").read_text() == "done so far"
+
+
+def test_another_request_starts_afresh_and_says_so(tmp_path):
+    with pytest.raises(InputError):
+        leave_something(tmp_path / "a.pack", OSError(errno.ENOSPC, "x"))
+    with partial_pack(tmp_path / "a.pack", {"levels": [17]}, replace=False) as (folder, note):
+        assert "starting afresh" in note
+        assert not (folder / "work").exists()
+
+
+def test_a_wrong_input_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match="cut short"):
+        leave_something(tmp_path / "a.pack", InputError("a.tif: cut short"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_keeps_the_work(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        leave_something(tmp_path / "a.pack", KeyboardInterrupt())
+    assert "going on" in leave_something(tmp_path / "a.pack")
+
+
+def test_an_existing_pack_is_replaced_only_when_asked(tmp_path):
+    out = tmp_path / "a.pack"
+    out.mkdir()
+    (out / "old").touch()
+    with pytest.raises(InputError, match="--force"):
+        leave_something(out)
+    with partial_pack(out, REQUEST, replace=True) as (folder, _):
+        (folder / "new").touch()
+        assert (out / "old").exists()
+    assert [p.name for p in out.iterdir()] == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pack"]
+
+
+def test_two_builds_do_not_share_a_folder(tmp_path):
+    with partial_pack(tmp_path / "a.pack", REQUEST, replace=False) as (folder, _):
+        (folder / "work").touch()
+        with pytest.raises(InputError, match="another build"):
+            leave_something(tmp_path / "a.pack")
+        assert (folder / "work").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file"):
+        leave_something(tmp_path / "file" / "a.pack")

@@ -1,0 +1,33 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from maps.provenance import Provenance, imagery_sources
+from onboard.errors import InputError
+
+INPUTS = [Path("a.tif"), Path("b.csv")]
+GROUPS = [
+    [SimpleNamespace(date="2020-08-31")],
+    [SimpleNamespace(date="2021"), SimpleNamespace(date=None), SimpleNamespace(date="2019-05")],
+]
+
+
+def test_what_was_not_said_comes_from_the_files():
+    first, second = imagery_sources(INPUTS, GROUPS, Provenance())
+    assert (first.name, first.date, first.licence) == ("a.tif", "2020-08-31", "unknown")
+    assert second.date == "2019-05/2021"
+
+
+def test_one_value_is_for_all_and_several_for_each():
+    said = Provenance(dates=("2018",), licences=("CC0", "MIT"))
+    first, second = imagery_sources(INPUTS, GROUPS, said)
+    assert (first.date, second.date) == ("2018", "2018")
+    assert (first.licence, second.licence) == ("CC0", "MIT")
+
+
+def test_numbers_that_do_not_fit_and_dates_that_are_none():
+    with pytest.raises(InputError, match="--attribution: given 3 times for 2 inputs"):
+        imagery_sources(INPUTS, GROUPS, Provenance(attributions=("a", "b", "c")))
+    with pytest.raises(InputError, match="--date yesterday"):
+        imagery_sources(INPUTS, GROUPS, Provenance(dates=("yesterday",)))

@@ -1,0 +1,74 @@
+"""The three map commands as a person runs them."""
+
+import cv2
+import pytest
+
+from tests.maps.small_imagery import LEVEL, texture, write_tif
+from tests.onboard.hand_made_pack import square_table, write_pack
+from tools.cli import main
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("maps")
+    write_tif(folder / "a.tif", texture(700, 700))
+    words = ["map", "build", str(folder / "a.tif"), "--out", str(folder / "a.pack")]
+    assert main([*words, "--levels", str(LEVEL), "--licence", "CC0"]) == 0
+    return folder / "a.pack"
+
+
+def test_inspect_says_what_is_in_it_and_draws_it(pack, tmp_path, capsys):
+    assert main(["map", "inspect", str(pack), "--overview", str(tmp_path / "o.png")]) == 0
+    said = capsys.readouterr().out
+    for word in ("bounds", "km2", "model", f"level {LEVEL}", "licence CC0", "date unknown"):
+        assert word in said
+    drawn = cv2.imread(str(tmp_path / "o.png"))
+    assert drawn is not None and drawn.std() > 20
+    assert [p.name for p in tmp_path.iterdir()] == ["o.png"]
+
+
+def test_verify_passes_a_good_pack(pack, capsys):
+    assert main(["map", "verify", str(pack)]) == 0
+    assert "recall@10 1.0000" in capsys.readouterr().out
+
+
+def test_verify_exits_1_on_an_index_that_misses(tmp_path, capsys, monkeypatch):
+    folder = write_pack(tmp_path / "a.pack", [square_table(40)])
+    monkeypatch.setattr("maps.verify.RECALL_GOAL", 1.1)
+    monkeypatch.setattr("tools.map_verify.RECALL_GOAL", 1.1)
+    assert main(["map", "verify", str(folder)]) == 1
+    assert "build the pack again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["inspect", "verify"])
+def test_a_damaged_pack_is_one_sentence_and_exit_2(tmp_path, capsys, command):
+    folder = write_pack(tmp_path / "a.pack", [square_table(5)])
+    with (folder / "imagery.mbtiles").open("r+b") as file:
+        file.truncate(100)
+    assert main(["map", command, str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "imagery.mbtiles: is 100 bytes long" in said
+
+
+def test_build_refuses_to_overwrite(pack, capsys):
+    source = pack.parent / "a.tif"
+    assert main(["map", "build", str(source), "--out", str(pack)]) == 2
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["{a}", "--area", "1,1,2,2"],
+        ["{a}", "--levels", "23"],
+        ["{a}", "--levels", "x"],
+        ["{a}", "--crs", "nonsense"],
+        ["{a}", "--model", "nowhere"],
+        ["nowhere.tif"],
+    ],
+)
+def test_wrong_words_are_one_sentence_and_leave_nothing(pack, tmp_path, capsys, words):
+    words = [w.format(a=pack.parent / "a.tif") for w in words]
+    assert main(["map", "build", *words, "--out", str(tmp_path / "x.pack")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
