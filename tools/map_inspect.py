@@ -41,7 +41,7 @@ def describe_pack(pack: MapPack) -> list[str]:
         f"bounds      {south:.6f} {west:.6f} to {north:.6f} {east:.6f} (south west, north east)",
         f"imagery     {area_km2:.3f} km2 in tiles, some partly blank",
         f"size        {manifest.size_bytes() / 1e6:.1f} MB, "
-        f"{manifest.size_bytes() / 1e6 / area_km2:.1f} MB/km2",
+        f"{manifest.size_bytes() / area_km2:,.0f} bytes/km2",
         f"model       {manifest.model.id} ({manifest.model.sha256[:12]}), "
         f"{manifest.model.descriptor_dim} numbers a tile",
     ]
