@@ -24,11 +24,13 @@ from onboard.mavlink_link import MavlinkLink
 from onboard.model_bundle import load_bundle
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder
-from tools.gps_input_listener import GpsInputListener
+from tools.gps_input_listener import GpsInputListener, Received
 from tools.received_summary import received_rows, trusted_after
 from tools.replay_driver import Driven, drive, run_record
 from tools.report import write_report
 from tools.report_data import summary_rows
+from tools.run_record import RunRecord
+from tools.scores import total
 from tools.simulated_flight import SimulatedFlight
 from tools.simulated_vehicle import fly
 
@@ -95,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     landscape = Landscape(SEED, SIZE_M, GSD_M, ANCHOR_LAT_DEG, ANCHOR_LON_DEG, STYLE)
     pack = _make_map(begin, landscape, describer, args.out)
     flight = _plan_flight(landscape, args.seconds)
-    _say(begin, f"flying {args.seconds:.0f} s; GNSS goes after {flight_gnss_s(flight):.0f} s")
+    _say(begin, f"flying {args.seconds:.0f} s; GNSS goes after {_gnss_s(flight):.0f} s")
     navigator = Navigator(pack, describer, CAMERA)
     with GpsInputListener() as listener:
         driven = _fly(flight, navigator, pack, listener.address)
@@ -107,24 +109,37 @@ def run(args: argparse.Namespace) -> int:
         notes=("Simulated: it shows that the parts fit together, not how accurate they are.",),
     )
     report = write_report(args.out, record, pack)
-    received = listener.received
-    rows = summary_rows(record) + received_rows(received, record)
+    _print_figures(record, listener.received)
+    _say(begin, f"report: {report}")
+    complaint = _complaint(record, listener.received, flight.gnss_lost_ns)
+    if complaint:
+        print(f"pilotage demo: {complaint}")
+    return 1 if complaint else 0
+
+
+def _print_figures(record: RunRecord, received: Received) -> None:
+    rows = summary_rows(record)
+    refusals = total("", record.scores).refusals
+    rows += [(f"refused: {reason}", f"{count}") for reason, count in refusals.items()]
+    rows += received_rows(received, record)
     width = max(len(what) for what, _ in rows)
     print()
     for what, figure in rows:
         print(f"  {what:<{width}}  {figure}")
     print()
-    _say(begin, f"report: {report}")
-    if received.lost or received.bad or len(received.positions) != record.messages_sent:
-        print("pilotage demo: messages were lost between the publisher and the listener")
-        return 1
-    if not trusted_after(received, flight.gnss_lost_ns):
-        print("pilotage demo: no trusted position arrived after GNSS was lost")
-        return 1
-    return 0
 
 
-def flight_gnss_s(flight: SimulatedFlight) -> float:
+def _complaint(record: RunRecord, received: Received, gnss_lost_ns: int) -> str | None:
+    """What an autopilot's user would not accept; None when all is well."""
+    arrived = len(received.positions)
+    if received.lost or received.bad or arrived != record.messages_sent:
+        return f"{record.messages_sent} positions were sent, {arrived} arrived"
+    if not trusted_after(received, gnss_lost_ns):
+        return "no trusted position arrived after GNSS was lost"
+    return None
+
+
+def _gnss_s(flight: SimulatedFlight) -> float:
     return (flight.gnss_lost_ns - START_NS) * 1e-9
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 
+from maps.corner_csv import COLUMNS
 from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
+from onboard.whole_file import make_folder, write_whole
 
 SHEET_M = 400.0  # small enough for straight lines between corners given in degrees: below 3 cm
 JPEG_QUALITY = 92
@@ -28,9 +31,10 @@ def write_survey(
     """Renders the whole landscape into `folder`; returns the CSV with the columns filename,
     top_left_lat, top_left_lon, bottom_right_lat, bottom_right_lon (an input of map build).
 
-    lean: as `render_ortho`. progress is called with (sheets done, sheets).
+    lean: as `render_ortho`. progress is called with (sheets done, sheets). Raises InputError
+    when the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     count = math.ceil(landscape.size_m / SHEET_M)
     side_px = math.ceil(landscape.size_m / count / gsd_m)
     step_m = side_px * gsd_m
@@ -43,18 +47,16 @@ def write_survey(
             name = f"sheet-{i}-{j}.jpg"
             written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             assert written
-            (folder / name).write_bytes(data.tobytes())
+            write_whole(folder / name, data.tobytes())
             corners = (
                 *landscape.latlon(west, north),
                 *landscape.latlon(west + step_m, north - step_m),
             )
             rows.append([name, *(f"{degrees:.9f}" for degrees in corners)])
             progress(len(rows), count * count)
-    table = folder / "map.csv"
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["filename", "top_left_lat", "top_left_lon", "bottom_right_lat", "bottom_right_lon"]
-        )
-        writer.writerows(rows)
-    return table
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    write_whole(folder / "map.csv", text.getvalue())
+    return folder / "map.csv"
