@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from onboard.errors import InputError
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Writes beside `path` and renames, so that a reader never meets half a file.
+def write_whole(path: Path, data: bytes | str | Iterable[str]) -> None:
+    """Writes beside `path` and renames, so that a reader never meets half a file. A large
+    text may come in pieces.
 
     Raises InputError: no such folder, not writable, disk full.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            file.write(data.encode("utf-8") if isinstance(data, str) else data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                for piece in [data] if isinstance(data, str) else data:
+                    file.write(piece.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as e:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({e.strerror}); free or choose a place") from e
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

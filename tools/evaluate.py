@@ -200,7 +200,7 @@ def _draw_priors(photos: tuple[Photo, ...], seed: int, sigma_m: float | None) ->
 def _without_position(photo: Photo, view: View) -> FrameResult:
     detail = "the photograph tells no position to draw a prior around; try --no-prior"
     refusal = Refusal(photo.time_ns, Stage.INPUT, Reason.NO_CANDIDATE, detail)
-    return FrameResult(photo.path.name, photo.time_ns, None, refusal, view=view)
+    return FrameResult(photo.name, photo.time_ns, None, refusal, view=view)
 
 
 def _baseline_score(

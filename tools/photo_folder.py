@@ -35,6 +35,11 @@ class Photo:
     problem: str = ""
 
     @property
+    def name(self) -> str:
+        """For people and files: bytes that are no UTF-8 as escapes."""
+        return self.path.name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+    @property
     def has_position(self) -> bool:
         return self.tags.lat_deg is not None
 
@@ -117,7 +122,7 @@ def frame_of(photo: Photo) -> Frame:
         image = None if photo.problem else read_picture(photo.path)
     except ValueError:
         image = None
-    return Frame(photo.time_ns, image, photo.path.name)
+    return Frame(photo.time_ns, image, photo.name)
 
 
 def _read_one(
@@ -188,7 +193,7 @@ def _in_time_order(
 
 
 def _notes(photos: Sequence[Photo], table: dict[str, PhotoTags]) -> list[str]:
-    notes = [f"{p.path.name}: {p.problem}" for p in photos if p.problem]
+    notes = [f"{p.name}: {p.problem}" for p in photos if p.problem]
     usable = [p for p in photos if not p.problem]
     absent = len(set(table) - {photo_key(p.path.name) for p in photos})
     counts = {

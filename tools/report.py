@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from onboard.map_pack import MapPack
@@ -25,19 +26,29 @@ def write_report(folder: Path, run: RunRecord, pack: MapPack) -> Path:
     results = [f.result for f in run.frames]
     write_fixes_csv(folder / "fixes.csv", results)
     write_fixes_geojson(folder / "fixes.geojson", results)
-    write_whole(folder / "report.html", report_html(run, pack))
+    write_whole(folder / "report.html", report_page(run, pack))
     return folder / "report.html"
 
 
-def report_html(run: RunRecord, pack: MapPack) -> str:
-    """The page. What came from outside (file names, notes) is data to its script, never markup."""
-    # "<" as an escape: no text in the data can end the script element.
-    data = json.dumps(report_data(run, pack), allow_nan=False).replace("<", "\\u003c")
-    page = (_HERE / "report.html").read_text(encoding="utf-8")
+def report_page(run: RunRecord, pack: MapPack) -> Iterator[str]:
+    """The page in pieces: a thousand frames' pictures are in memory once, not five times.
+    What came from outside (file names, notes) is data to its script, never markup."""
     parts = {
         "title": html.escape(run.title),
         "style": (_HERE / "report.css").read_text(encoding="utf-8"),
         "script": (_HERE / "report.js").read_text(encoding="utf-8"),
-        "data": data,
     }
-    return re.sub(r"{{(\w+)}}", lambda mark: parts[mark[1]], page)
+    template = (_HERE / "report.html").read_text(encoding="utf-8")
+    for i, piece in enumerate(re.split(r"{{(\w+)}}", template)):
+        if i % 2 == 0:
+            yield piece
+        elif piece == "data":
+            yield from _data_json(run, pack)
+        else:
+            yield parts[piece]
+
+
+def _data_json(run: RunRecord, pack: MapPack) -> Iterator[str]:
+    for piece in json.JSONEncoder(allow_nan=False).iterencode(report_data(run, pack)):
+        # "<" as an escape: no text in the data can end the script element.
+        yield piece.replace("<", "\\u003c")

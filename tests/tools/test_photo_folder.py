@@ -133,3 +133,14 @@ def test_a_table_of_another_flight_is_refused(tmp_path):
     (tmp_path / "p.csv").write_text("file,lat,lon\nother.jpg,5,6\n")
     with pytest.raises(InputError, match="names none of the photographs"):
         read_flight(tmp_path, tmp_path / "p.csv")
+
+
+def test_a_name_that_is_no_text_can_be_printed_and_written(tmp_path):
+    write_photo(tmp_path / "a.jpg")
+    try:
+        (tmp_path / "a.jpg").rename(tmp_path / "b\udcff.jpg")
+    except OSError:
+        pytest.skip("this file system takes text only as names")
+    (photo,) = read_flight(tmp_path).photos
+    assert frame_of(photo).name == "b\\udcff.jpg"
+    assert frame_of(photo).image is not None

@@ -21,7 +21,7 @@ from onboard.messages import (
     View,
 )
 from tests.tools.small_area import LEVEL, SOUTH_WEST
-from tools.report import report_html, write_report
+from tools.report import report_page, write_report
 from tools.run_record import RunRecord, Tick, keep_frame
 from tools.scores import score_frame
 from tools.truth import track_of
@@ -74,7 +74,7 @@ def data_of(page):
 
 
 def test_the_page_shows_the_run(pack):
-    data = data_of(report_html(one_run(pack), pack))
+    data = data_of("".join(report_page(one_run(pack), pack)))
     accepted, refused = data["frames"]
     assert accepted["vehicle_m"] == pytest.approx(3.0, abs=0.01)
     assert accepted["view"]
@@ -93,13 +93,13 @@ def test_the_page_shows_the_run(pack):
 
 
 def test_the_fix_lies_east_of_the_truth_on_the_overview(pack):
-    data = data_of(report_html(one_run(pack), pack))
+    data = data_of("".join(report_page(one_run(pack), pack)))
     east_px = data["frames"][0]["xy"][0] - data["truth"][0][1]
     assert east_px * data["overview"]["m_per_px"] == pytest.approx(3.0, abs=0.2)
 
 
 def test_names_from_outside_never_become_markup(pack):
-    page = report_html(one_run(pack), pack)
+    page = "".join(report_page(one_run(pack), pack))
     assert "<img src=x" not in page
     assert page.count("</script>") == 2
     assert data_of(page)["frames"][1]["name"] == EVIL
@@ -107,7 +107,7 @@ def test_names_from_outside_never_become_markup(pack):
 
 
 def test_the_page_needs_no_network(pack):
-    page = report_html(one_run(pack), pack)
+    page = "".join(report_page(one_run(pack), pack))
     outside = set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[\w/]*", page))
     assert outside <= {"http://www.w3.org/2000/svg"}
     assert "default-src 'none'" in page
