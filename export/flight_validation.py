@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.validation import PRIOR_RADIUS_M, HeldOut
-from onboard.describe import Describer, TileDescriptions
+from onboard.describe import Describer
 from onboard.gate import gate
 from onboard.locate import locate
 from onboard.messages import (
@@ -23,6 +23,7 @@ from onboard.messages import (
     View,
 )
 from onboard.rerank import rerank
+from onboard.tile_descriptions import TileDescriptions
 
 LEVEL = 18  # only a name here: the held-out pictures carry their own ground size
 CANDIDATES = 10

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from onboard.camera import Camera
-from onboard.describe import Describer, TileDescriptions
+from onboard.describe import Describer
 from onboard.gate import gate
 from onboard.geodesy import offset_latlon
 from onboard.locate import locate
@@ -36,6 +36,7 @@ from onboard.position_filter import sigma
 from onboard.rectify import choose_level, rectify
 from onboard.rerank import rerank
 from onboard.retrieve import retrieve
+from onboard.tile_descriptions import TileDescriptions
 from onboard.vehicle_fix import nadir_covariance, vehicle_fix
 
 CANDIDATES = 10  # tiles that go from retrieval to re-ranking

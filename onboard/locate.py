@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onboard.describe import TileDescriptions
 from onboard.inference import Network
 from onboard.messages import (
     TILE_PX,
@@ -27,6 +26,7 @@ from onboard.messages import (
 )
 from onboard.patches import fit_patches
 from onboard.ranked import Ranked
+from onboard.tile_descriptions import TileDescriptions
 
 DECODED_TILES = 2  # best-ranked tiles that get a full heatmap
 HEATMAP_STRIDE_PX = 4

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onboard.describe import TileDescriptions
 from onboard.inference import Network
 from onboard.messages import TILE_PX, Candidate, Description
 from onboard.ranked import Ranked
+from onboard.tile_descriptions import TileDescriptions
 
 COARSE_STRIDE_PX = 8
 
