@@ -1,0 +1,126 @@
+"""A whole training in miniature: pictures on disk to a bundle that the flight code runs."""
+
+import csv
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from export.bundle import write_bundle
+from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
+from export.scenes import Source, SourceKind
+from export.train_settings import TrainSettings, Validation
+from export.trained_bundle import bundle_from_checkpoint
+from export.trainer import train
+from onboard.describe import Describer
+from onboard.errors import InputError
+from onboard.model_bundle import load_bundle
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Settings of a training of four steps on pictures of blurred noise."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "set").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        ground = rng.integers(20, 235, (80, 80, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / "set" / f"{i}.jpg"), cv2.resize(ground, (640, 640)))
+    source = Source("set", SourceKind.PHOTOGRAPHS, "set", 1.0, "CC0", 0.25)
+    return TrainSettings(
+        model_id="miniature",
+        data=folder,
+        steps=4,
+        source=(source,),
+        validation=Validation(source, queries=2, ground_size_m=0.25, every_steps=4),
+        batch_pairs=2,
+        picture_px=64,
+        checkpoint_every_steps=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(small, tmp_path_factory):
+    return train(small, tmp_path_factory.mktemp("run"))
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(small, trained, tmp_path):
+    """Killed after step 2 and some lines of log more."""
+    train_first_half = dataclasses.replace(small)
+    seen = []
+
+    class Killed(Exception):
+        pass
+
+    import export.trainer as trainer
+
+    save = trainer._save
+
+    def save_and_die(path, settings, step, *rest):
+        save(path, settings, step, *rest)
+        seen.append(step)
+        raise Killed
+
+    trainer._save = save_and_die
+    try:
+        with pytest.raises(Killed):
+            train(train_first_half, tmp_path)
+    finally:
+        trainer._save = save
+    assert seen == [2]
+    checkpoint = train(small, tmp_path)
+    a, b = (torch.load(p, weights_only=True)["average"] for p in (trained, checkpoint))
+    assert all(torch.allclose(a[k], b[k], atol=1e-6) for k in a)
+    with (tmp_path / "validation.csv").open() as f:
+        assert [row["step"] for row in csv.DictReader(f)] == ["4"]
+
+
+def test_another_configuration_does_not_overwrite(small, trained):
+    with pytest.raises(InputError, match="other settings"):
+        train(dataclasses.replace(small, seed=2), trained.parent)
+
+
+def test_a_damaged_checkpoint_is_named(small, trained, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(trained.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"checkpoint\.pt.*remove it"):
+        train(small, tmp_path)
+
+
+def test_bundle_flies(small, trained, tmp_path):
+    parity = bundle_from_checkpoint(trained, small, tmp_path / "bundle")
+    assert max(parity.values()) < 1e-3
+    info = json.loads((tmp_path / "bundle" / "model.json").read_text())
+    assert info["id"] == "miniature" and info["trained_on"] == ["set: CC0"]
+    for name in info["files"]:
+        model = onnx.load(tmp_path / "bundle" / name)
+        assert model.opset_import[0].version == info["opset"]
+    describer = Describer(load_bundle(tmp_path / "bundle"), threads=1)
+    pictures = np.random.default_rng(0).integers(1, 255, (3, 256, 256, 3), dtype=np.uint8)
+    described = describer.describe(pictures)
+    assert np.allclose(
+        [d.descriptor for d in described], describer.descriptors(pictures), atol=1e-5
+    )
+    assert describer.network.heatmaps(described[0], described).shape == (3, 65, 65)
+
+
+def test_bad_weights_leave_the_old_bundle(tmp_path):
+    network, decoder = UnifyGeoEdge(), HeatmapDecoder()
+    write_bundle(tmp_path / "bundle", "good", network, decoder, {"train_ground_size_m": [0.1, 1.0]})
+    with torch.no_grad():
+        network.lateral.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="differs from PyTorch"):
+        write_bundle(tmp_path / "bundle", "bad", network, decoder, {"train_ground_size_m": [0, 1]})
+    assert load_bundle(tmp_path / "bundle").id == "good"
+    assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_starting_weights_must_fit(small, tmp_path):
+    torch.save({"c.other": torch.zeros(1)}, tmp_path / "weights.pth")
+    settings = dataclasses.replace(small, start_from=tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"weights\.pth.*start_from"):
+        train(settings, tmp_path / "run")
