@@ -6,12 +6,14 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio import DatasetReader
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -29,6 +31,9 @@ MERCATOR = CRS.from_epsg(3857)
 DATE_TAGS = ("ACQUISITIONDATETIME", "TIFFTAG_DATETIME", "EXIF_DateTimeOriginal", "EXIF_DateTime")
 STRETCH_PERCENT = (1.0, 99.0)  # of the values of a picture with more than 8 bits
 STRETCH_SAMPLE_PX = 512  # side of the reduced picture they are taken from
+OPEN_LIMIT = 100  # files held open; a survey may come in thousands, a process may open 1024
+
+_KEPT_OPEN: OrderedDict[tuple[RasterSource, int], tuple[DatasetReader, WarpedVRT]] = OrderedDict()
 
 
 class RasterSource(Source):
@@ -49,34 +54,32 @@ class RasterSource(Source):
         self.files = (path,)
         self._path = path
         try:
-            with warnings.catch_warnings():
-                # Said below in a sentence, unless corners make up for it.
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-                self._dataset = rasterio.open(path)
-            self._crs = (crs if corners else self._dataset.crs) or _crs_beside(path) or crs
-            self._transform = self._dataset.transform
-            if corners:
-                self._transform = from_bounds(*corners, *self._dataset.shape[::-1])
-            self._check()
-            bounds = array_bounds(*self._dataset.shape, self._transform)
-            grid, _, _ = calculate_default_transform(
-                self._crs, MERCATOR, self._dataset.width, self._dataset.height, *bounds
-            )
-            west, south, east, north = transform_bounds(self._crs, MERCATOR, *bounds)
-            if not all(map(math.isfinite, (west, south, east, north, grid.a))):
-                raise InputError(f"{path}: its corners lie outside Web Mercator; check its CRS")
-            self.native_level = math.log2(WORLD_M / TILE_PX / grid.a)
-            self.bounds_m = (west, south, east, north)
-            self._bands = _colour_bands(self._dataset)
-            self._to_8_bits = self._stretch()
+            with _opened(path) as dataset:
+                self._crs = (crs if corners else dataset.crs) or _crs_beside(path) or crs
+                self._transform = dataset.transform
+                if corners:
+                    self._transform = from_bounds(*corners, *dataset.shape[::-1])
+                self._check(dataset)
+                bounds = array_bounds(*dataset.shape, self._transform)
+                grid, _, _ = calculate_default_transform(
+                    self._crs, MERCATOR, dataset.width, dataset.height, *bounds
+                )
+                west, south, east, north = transform_bounds(self._crs, MERCATOR, *bounds)
+                if not all(map(math.isfinite, (west, south, east, north, grid.a))):
+                    raise InputError(
+                        f"{path}: its corners lie outside Web Mercator; check its coordinate system"
+                    )
+                self.native_level = math.log2(WORLD_M / TILE_PX / grid.a)
+                self.bounds_m = (west, south, east, north)
+                self.date = _date(dataset)
+                self._bands = _colour_bands(dataset)
+                self._to_8_bits = self._stretch(dataset)
         except RasterioError as e:
             raise InputError(
                 f"{path}: cannot be read ({_first_line(e)}); get the file again"
             ) from e
-        self.date = _date(self._dataset)
-        self._warped: dict[int, tuple[WarpedVRT, int, int]] = {}
 
-    def _check(self) -> None:
+    def _check(self, dataset: DatasetReader) -> None:
         if self._transform.is_identity:
             raise InputError(
                 f"{self._path}: is not georeferenced; give a GeoTIFF, a world file beside it, "
@@ -87,17 +90,19 @@ class RasterSource(Source):
                 f"{self._path}: says no coordinate system; give it with --crs EPSG:..., or give "
                 "the corners in a CSV"
             )
-        if ColorInterp.palette in self._dataset.colorinterp:
+        if ColorInterp.palette in dataset.colorinterp:
             raise InputError(
                 f"{self._path}: has a colour palette; convert it with 'gdal_translate -expand rgb'"
             )
 
-    def _stretch(self) -> Callable[[NDArray[np.generic]], NDArray[np.uint8]]:
-        if all(self._dataset.dtypes[b - 1] == "uint8" for b in self._bands):
+    def _stretch(
+        self, dataset: DatasetReader
+    ) -> Callable[[NDArray[np.generic]], NDArray[np.uint8]]:
+        if all(dataset.dtypes[b - 1] == "uint8" for b in self._bands):
             return lambda values: values.astype(np.uint8)
-        ratio = STRETCH_SAMPLE_PX / max(self._dataset.width, self._dataset.height)
-        shape = [max(1, round(s * min(1.0, ratio))) for s in self._dataset.shape]
-        sample = self._dataset.read(self._bands, out_shape=(len(self._bands), *shape), masked=True)
+        ratio = STRETCH_SAMPLE_PX / max(dataset.width, dataset.height)
+        shape = [max(1, round(s * min(1.0, ratio))) for s in dataset.shape]
+        sample = dataset.read(self._bands, out_shape=(len(self._bands), *shape), masked=True)
         values = sample.compressed()
         values = values[np.isfinite(values)]
         if values.size == 0:
@@ -127,38 +132,45 @@ class RasterSource(Source):
 
     def _at_level(self, level: int) -> tuple[WarpedVRT, int, int]:
         """The picture on the level's pixel grid and the map pixel of its upper left corner."""
-        if level not in self._warped:
-            metres_per_px = WORLD_M / (TILE_PX * 2**level)
-            west, south, east, north = self.bounds_m
-            left = math.floor((west + WORLD_M / 2) / metres_per_px)
-            top = math.floor((WORLD_M / 2 - north) / metres_per_px)
-            right = math.ceil((east + WORLD_M / 2) / metres_per_px)
-            bottom = math.ceil((WORLD_M / 2 - south) / metres_per_px)
-            warped = WarpedVRT(
-                self._dataset,
-                src_crs=self._crs,
-                src_transform=self._transform,
-                crs=MERCATOR,
-                transform=Affine(
-                    metres_per_px,
-                    0.0,
-                    left * metres_per_px - WORLD_M / 2,
-                    0.0,
-                    -metres_per_px,
-                    WORLD_M / 2 - top * metres_per_px,
-                ),
-                width=right - left,
-                height=bottom - top,
-                # GDAL widens the bilinear kernel when it reduces: no aliasing.
-                resampling=Resampling.bilinear,
-                add_alpha=ColorInterp.alpha not in self._dataset.colorinterp,
-                NUM_THREADS="ALL_CPUS",
-            )
-            self._warped[level] = warped, left, top
-        return self._warped[level]
+        metres_per_px = WORLD_M / (TILE_PX * 2**level)
+        west, south, east, north = self.bounds_m
+        left = math.floor((west + WORLD_M / 2) / metres_per_px)
+        top = math.floor((WORLD_M / 2 - north) / metres_per_px)
+        key = (self, level)
+        if key in _KEPT_OPEN:
+            _KEPT_OPEN.move_to_end(key)
+            return _KEPT_OPEN[key][1], left, top
+        dataset = _opened(self._path)
+        west_m, north_m = left * metres_per_px - WORLD_M / 2, WORLD_M / 2 - top * metres_per_px
+        warped = WarpedVRT(
+            dataset,
+            src_crs=self._crs,
+            src_transform=self._transform,
+            crs=MERCATOR,
+            transform=Affine(metres_per_px, 0.0, west_m, 0.0, -metres_per_px, north_m),
+            width=math.ceil((east + WORLD_M / 2) / metres_per_px) - left,
+            height=math.ceil((WORLD_M / 2 - south) / metres_per_px) - top,
+            # GDAL widens the bilinear kernel when it reduces: no aliasing.
+            resampling=Resampling.bilinear,
+            add_alpha=ColorInterp.alpha not in dataset.colorinterp,
+            NUM_THREADS="ALL_CPUS",
+        )
+        _KEPT_OPEN[key] = dataset, warped
+        while len(_KEPT_OPEN) > OPEN_LIMIT:
+            _, (oldest, oldest_warped) = _KEPT_OPEN.popitem(last=False)
+            oldest_warped.close()
+            oldest.close()
+        return warped, left, top
 
 
-def _colour_bands(dataset: rasterio.DatasetReader) -> list[int]:
+def _opened(path: Path) -> DatasetReader:
+    with warnings.catch_warnings():
+        # Whoever has no position is told so in a sentence.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(path)
+
+
+def _colour_bands(dataset: DatasetReader) -> list[int]:
     """Band numbers of red, green, blue, or of the only grey one."""
     kinds = list(dataset.colorinterp)
     wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -179,7 +191,7 @@ def _crs_beside(path: Path) -> CRS | None:
         raise InputError(f"{prj}: not a coordinate system ({e}); correct or remove it") from e
 
 
-def _date(dataset: rasterio.DatasetReader) -> str | None:
+def _date(dataset: DatasetReader) -> str | None:
     tags = dataset.tags()
     for name in DATE_TAGS:
         found = re.match(r"(\d{4})[:-](\d{2})[:-](\d{2})", tags.get(name, ""))

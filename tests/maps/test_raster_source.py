@@ -1,5 +1,8 @@
 """Warping is judged by where known marks come out."""
 
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -157,3 +160,20 @@ def test_a_palette_says_how_to_convert(tmp_path):
         file.write_colormap(1, {i: (i, 0, 0, 255) for i in range(256)})
     with pytest.raises(InputError, match="expand rgb"):
         RasterSource(path)
+
+
+def test_more_files_than_may_be_open_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("maps.raster_source.OPEN_LIMIT", 2)
+    sources = [
+        RasterSource(write_tif(tmp_path / f"{i}.tif", texture(100, 100, seed=i))) for i in range(5)
+    ]
+    first = [covered(source) for source in sources]
+    again = [covered(source) for source in sources]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], first[1])
+    open_files = [Path(f).name for f in map(os.readlink, _descriptors()) if f.endswith(".tif")]
+    assert len(open_files) <= 2
+
+
+def _descriptors() -> list[Path]:
+    return [f for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
