@@ -15,6 +15,7 @@ from maps.world.materials import Material
 from maps.world.polygons import Points, densify
 
 SUBPIXEL_BITS = 4
+MOST_PARCELS = 2**16  # what the layer of parcel numbers holds
 CURVE_STEP_M = 10.0  # longest straight piece of a bent line
 
 
@@ -59,6 +60,8 @@ class Canvas:
     ) -> int:
         """heading: the direction of crop rows or of mowing (rad), None for any;
         like: the parcel that it shares its crop with."""
+        if len(self.material) == MOST_PARCELS:
+            raise ValueError(f"more than {MOST_PARCELS} parcels; make the landscape smaller")
         self.material.append(int(material))
         self.heading.append(self.rng.uniform(0, math.pi) if heading is None else heading)
         self.fate.append(fate)

@@ -16,6 +16,7 @@ SEASON_SHARE = {
     Season.WINTER: 0.15,
     Season.DRY: 0.15,
 }
+MIN_SUN_ELEVATION_DEG = 5.0  # below, everything lies in shadow
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Epoch:
     noise: float = 1.5
     removed_share: float = 0.04
     water_level_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not MIN_SUN_ELEVATION_DEG <= self.sun_elevation_deg <= 90.0:
+            raise ValueError(
+                f"sun_elevation_deg is {self.sun_elevation_deg}; "
+                f"give {MIN_SUN_ELEVATION_DEG:.0f} to 90"
+            )
 
 
 def random_epoch(rng: np.random.Generator) -> Epoch:

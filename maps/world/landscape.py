@@ -25,6 +25,7 @@ from maps.world.water import draw_water, water_edge
 from onboard.geodesy import enu_offset_m, offset_latlon
 
 DEFAULT_GSD_M = 0.25
+MIN_SIZE_M, MAX_GSD_M = 50.0, 2.0
 TEXTURE_PX = 1024
 OUTSIDE_M = 150.0  # the pattern of districts goes on beyond the edge
 
@@ -103,6 +104,11 @@ class Landscape:
         anchor_lon_deg: float = 8.0,
         style: int | None = None,
     ) -> None:
+        if not size_m >= MIN_SIZE_M or not 0.0 < gsd_m <= MAX_GSD_M:
+            raise ValueError(
+                f"size_m is {size_m}, gsd_m {gsd_m}; give at least {MIN_SIZE_M:.0f} m "
+                f"and a pixel of up to {MAX_GSD_M:.0f} m"
+            )
         rng = np.random.default_rng([seed, 0x9117])
         self.seed, self.size_m, self.gsd_m = seed, size_m, gsd_m
         self.anchor_lat_deg, self.anchor_lon_deg = anchor_lat_deg, anchor_lon_deg

@@ -43,3 +43,9 @@ def test_ground_height_agrees_with_the_window_over_it() -> None:
     north = 300.0 - 100.5 * 0.5
     assert place.ground_m(200.5 * 0.5, north) == pytest.approx(float(window[0, 0]), abs=0.2)
     assert np.ptp(place.terrain_m) > 1.0
+
+
+@pytest.mark.parametrize(("size_m", "gsd_m"), [(10.0, 0.5), (200.0, 0.0), (float("nan"), 0.5)])
+def test_impossible_sizes_are_refused(size_m: float, gsd_m: float) -> None:
+    with pytest.raises(ValueError, match="size_m"):
+        Landscape(1, size_m, gsd_m)
