@@ -75,6 +75,8 @@ class XfeatDetector:
         """Raises InputError when the file is not that network."""
         import onnxruntime
 
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; give XFeat's ONNX file")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
         try:

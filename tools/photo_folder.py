@@ -19,6 +19,7 @@ from tools.photo_tags import Angles, PhotoTags, read_photo_tags
 from tools.pose_csv import photo_key, read_poses
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
+INNER_FOLDERS = ("photos", "frames")
 SPACING_NS = 1_000_000_000  # between photographs of a flight none of which has a time
 HEIGHT_SIGMA_SHARE = 0.05  # of the height: barometer drift and unlevel ground since take-off
 MIN_HEIGHT_SIGMA_M = 3.0
@@ -54,7 +55,7 @@ class Flight:
 
 
 def read_flight(folder: Path, poses: Path | None = None, agl_m: float | None = None) -> Flight:
-    """Reads the headers of all photographs of a folder (or of its `photos` folder).
+    """Reads the headers of all photographs of a folder (or of `photos` or `frames` in it).
 
     poses: a table for `read_poses`. agl_m: height of photographs that tell none.
     Raises InputError: no such folder, no photographs in it, a table that speaks of none of
@@ -62,8 +63,8 @@ def read_flight(folder: Path, poses: Path | None = None, agl_m: float | None = N
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder of the photographs")
-    inner = folder / "photos"
-    where = inner if inner.is_dir() else folder
+    inner = (folder / name for name in INNER_FOLDERS)
+    where = next((path for path in inner if path.is_dir()), folder)
     paths = sorted(p for p in where.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise InputError(

@@ -44,6 +44,10 @@ NAMES = {
     "focal": ("focallength", "focallengthmm"),
     "focal_35mm": ("focallengthin35mmformat", "focallengthin35mmfilm"),
 }
+SUGGESTED = (
+    *("file", "time_s", "lat_deg", "lon_deg", "agl_m", "amsl_m", "roll_deg", "pitch_deg"),
+    *("yaw_deg", "gimbal_roll_deg", "gimbal_pitch_deg", "gimbal_yaw_deg"),
+)
 _TIME_FORMATS = ("%Y:%m:%d %H:%M:%S.%f", "%Y:%m:%d %H:%M:%S", "%Y/%m/%d %H:%M:%S")
 
 
@@ -103,10 +107,9 @@ def _known_columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     }
     if "file" not in columns or len(columns) < 2:
         lacking = "the file names" if "file" not in columns else "anything but the file names"
-        wanted = "; ".join(f"{what}: {', '.join(names)}" for what, names in NAMES.items())
         raise InputError(
-            f"{path}: no known column for {lacking} among '{', '.join(header)}'; "
-            f"known names are {wanted}"
+            f"{path}: no known column for {lacking} among '{', '.join(header)}'; rename them to "
+            f"those of {', '.join(SUGGESTED)} that there are"
         )
     return columns
 

@@ -90,6 +90,8 @@ def test_xfeat_finds_the_view_where_its_weights_are(pack):
 def test_names_and_weights_that_are_wrong(pack, tmp_path):
     with pytest.raises(InputError, match="'surf' is not known"):
         make_baselines(["surf"], pack, None)
+    with pytest.raises(InputError, match="no such file"):
+        make_baselines(["xfeat"], pack, tmp_path / "x.onnx")
     (tmp_path / "x.onnx").write_bytes(b"no network")
     with pytest.raises(InputError, match="not an ONNX network"):
         make_baselines(["xfeat"], pack, tmp_path / "x.onnx")

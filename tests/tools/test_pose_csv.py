@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from tools.pose_csv import parse_time_ns, photo_key, read_poses
+from tools.pose_csv import NAMES, SUGGESTED, parse_time_ns, photo_key, read_poses
 
 
 def table(tmp_path, text, encoding="utf-8"):
@@ -61,6 +61,12 @@ def test_what_is_wrong_and_where(tmp_path, text, says):
         read_poses(table(tmp_path, text))
     assert says in str(error.value)
     assert "poses.csv" in str(error.value)
+
+
+def test_every_suggested_name_is_known():
+    plain = ["".join(c for c in name.lower() if c.isalnum()) for name in SUGGESTED]
+    known = {name for names in NAMES.values() for name in names}
+    assert set(plain) <= known
 
 
 def test_a_table_that_is_not_utf8_or_not_there(tmp_path):
