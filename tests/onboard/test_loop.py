@@ -1,0 +1,223 @@
+"""Whole flights through the navigator, on a real pack with the real network: one fault each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from onboard.camera import Camera
+from onboard.describe import Describer
+from onboard.geodesy import distance_m, offset_latlon
+from onboard.loop import Navigator, NavigatorSettings
+from onboard.map_pack import MapPack
+from onboard.messages import (
+    Attitude,
+    Estimate,
+    Event,
+    Frame,
+    FrameResult,
+    Gnss,
+    Height,
+    Mode,
+    Picture,
+    Reason,
+    Stage,
+)
+from onboard.model_bundle import load_bundle
+from tests.tools import small_area
+
+SECOND = 1_000_000_000
+YAW_DEG = 45.0
+FAULTY_S = 5  # the second at which one frame is faulty
+FRAMES = 8
+CAMERA = Camera(*small_area.PHOTO_PX, fx=small_area.FOCAL_PX)
+
+
+class Area:
+    """The pack and what a camera over it sees."""
+
+    def __init__(self, area: small_area.SmallArea) -> None:
+        self.pack = MapPack.open(area.pack)
+        self.describer = Describer(load_bundle(), threads=1)
+        self._picture = area.picture
+
+    def picture_at(self, time_s: float) -> Picture:
+        east, north = east_north(time_s)
+        x, y = east / small_area.GSD_M, (small_area.SIZE_M - north) / small_area.GSD_M
+        turn = cv2.getRotationMatrix2D((x, y), YAW_DEG, 1.0)
+        turn[:, 2] += np.array(small_area.PHOTO_PX) / 2 - (x, y)
+        return np.asarray(cv2.warpAffine(self._picture, turn, small_area.PHOTO_PX), np.uint8)
+
+    def events(self, gnss_until_s: float = 3.0) -> Iterator[Event]:
+        """Attitude at 20 Hz, height and GNSS at 5 Hz, a frame a second."""
+        for i in range(20 * FRAMES):
+            time_ns = i * SECOND // 20
+            yield Attitude(time_ns, 0.0, 0.0, math.radians(YAW_DEG))
+            if i % 4 == 0:
+                yield Height(time_ns, small_area.AGL_M, 500.0, 3.0)
+                yield Gnss(time_ns, *latlon(i / 20), 2.0, has_fix=i / 20 < gnss_until_s)
+            if i % 20 == 0:
+                yield Frame(time_ns, self.picture_at(i / 20), f"frame {i // 20}")
+
+    def fly(self, events: Iterable[Event]) -> tuple[Navigator, list[FrameResult]]:
+        navigator = Navigator(self.pack, self.describer, CAMERA)
+        results = [r for r in map(navigator.handle, events) if r is not None]
+        for result in results:
+            assert (result.fix is None) != (result.refusal is None)
+        return navigator, results
+
+
+def east_north(time_s: float) -> tuple[float, float]:
+    return 70.0 + 6.0 * time_s, 75.0 + 5.0 * time_s
+
+
+def latlon(time_s: float) -> tuple[float, float]:
+    return offset_latlon(*small_area.SOUTH_WEST, *east_north(time_s))
+
+
+def error_m(estimate: Estimate) -> float:
+    return distance_m(estimate.lat_deg, estimate.lon_deg, *latlon(estimate.time_ns / SECOND))
+
+
+def before_matching(results: list[FrameResult]) -> list[Reason]:
+    """Refusals that don't depend on how well the network tells places apart."""
+    early = (Stage.INPUT, Stage.RECTIFY)
+    return [r.refusal.reason for r in results if r.refusal and r.refusal.stage in early]
+
+
+@pytest.fixture(scope="module")
+def area(tmp_path_factory: pytest.TempPathFactory) -> Area:
+    return Area(small_area.make_small_area(tmp_path_factory.mktemp("area")))
+
+
+def assert_healthy_at_the_end(navigator: Navigator, worst_m: float = 5.0) -> None:
+    estimate = navigator.estimate_at(FRAMES * SECOND)
+    assert estimate is not None
+    assert estimate.mode is Mode.TRACKING
+    assert error_m(estimate) < worst_m
+
+
+def test_a_flight_goes_on_without_gnss(area: Area) -> None:
+    navigator, results = area.fly(area.events())
+    assert len(results) == FRAMES
+    assert sum(r.fix is not None for r in results) >= FRAMES / 2
+    assert before_matching(results) == []
+    assert_healthy_at_the_end(navigator)
+    for result in results:
+        assert result.estimate is not None and error_m(result.estimate) < 5.0
+        assert result.estimate.amsl_m == 500.0
+        assert {"rectify", "describe", "retrieve", "rerank", "locate"} <= result.latency_ms.keys()
+
+
+def test_same_events_same_bytes(area: Area) -> None:
+    def flown() -> bytes:
+        navigator, _ = area.fly(e for e in area.events(1.5) if e.time_ns < 4 * SECOND)
+        told = [navigator.estimate_at(t * SECOND // 10) for t in range(60)]
+        return b"".join(
+            np.array([e.lat_deg, e.lon_deg]).tobytes() + e.covariance.tobytes()
+            for e in told
+            if e is not None
+        )
+
+    assert flown() == flown()
+
+
+def test_starts_lost_and_finds_itself_without_any_gnss(area: Area) -> None:
+    navigator, results = area.fly(e for e in area.events() if not isinstance(e, Gnss))
+    fused = [r.refusal.reason for r in results if r.refusal and r.refusal.stage is Stage.FUSE]
+    assert fused == [Reason.UNCONFIRMED] * 2
+    first = next(i for i, r in enumerate(results) if r.fix is not None)
+    assert all(r.estimate is None for r in results[:first])
+    assert_healthy_at_the_end(navigator)
+
+
+def test_gnss_can_be_left_out_by_settings(area: Area) -> None:
+    navigator = Navigator(area.pack, area.describer, CAMERA, NavigatorSettings(use_gnss=False))
+    navigator.handle(Gnss(0, *latlon(0.0), 2.0))
+    assert navigator.mode_at(0) is Mode.LOST
+
+
+def changed(frame: Frame, **changes: object) -> list[Event]:
+    return [replace(frame, **changes)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda f: changed(f, image=None), Reason.BAD_PICTURE),
+        (lambda f: changed(f, image=f.image // 40), Reason.TOO_DARK),
+        (lambda f: changed(f, image=cv2.blur(f.image, (61, 1))), Reason.BLURRED),
+        (lambda f: changed(f, image=f.image[:, :300]), Reason.BAD_PICTURE),
+        (lambda f: changed(f, time_ns=f.time_ns - SECOND), Reason.DUPLICATE_TIME),
+        (lambda f: changed(f, time_ns=f.time_ns - 3 * SECOND // 2), Reason.OUT_OF_ORDER),
+    ],
+)
+def test_one_faulty_frame_is_refused_and_the_flight_goes_on(
+    area: Area, fault: object, reason: Reason
+) -> None:
+    def events() -> Iterator[Event]:
+        for event in area.events():
+            if isinstance(event, Frame) and event.time_ns == FAULTY_S * SECOND:
+                yield from fault(event)  # type: ignore[operator]
+            else:
+                yield event
+
+    navigator, results = area.fly(events())
+    assert before_matching(results) == [reason]
+    assert_healthy_at_the_end(navigator)
+
+
+@pytest.mark.parametrize(
+    ("kind", "silent_s", "reason"),
+    [(Attitude, 1.5, Reason.NO_ATTITUDE), (Height, 7.0, Reason.NO_HEIGHT)],
+)
+def test_missing_telemetry_is_named(
+    area: Area, kind: type, silent_s: float, reason: Reason
+) -> None:
+    """Silent around the faulty second (the height for long, as it changes slowly)."""
+    last = FAULTY_S * SECOND + SECOND // 2
+    events = [
+        e
+        for e in area.events(gnss_until_s=99.0)
+        if not (isinstance(e, kind) and last - silent_s * SECOND < e.time_ns < last)
+    ]
+    navigator, results = area.fly(events)
+    assert set(before_matching(results)) == {reason}
+    (faulty,) = (r for r in results if r.time_ns == FAULTY_S * SECOND)
+    assert faulty.refusal is not None and faulty.refusal.reason is reason
+    assert_healthy_at_the_end(navigator)
+
+
+def test_a_wrong_height_is_refused_and_not_believed(area: Area) -> None:
+    events = [
+        replace(e, agl_m=3.0 * e.agl_m) if isinstance(e, Height) and e.time_ns > 4 * SECOND else e
+        for e in area.events()
+    ]
+    _, results = area.fly(events)
+    late = [r for r in results if r.time_ns > 5 * SECOND]
+    assert all(r.refusal is not None for r in late)
+    for result in results:
+        assert result.estimate is None or error_m(result.estimate) < 25.0
+
+
+def test_another_place_is_outside_the_map(area: Area) -> None:
+    far = offset_latlon(*small_area.SOUTH_WEST, 30_000.0, 0.0)
+    navigator = Navigator(area.pack, area.describer, CAMERA)
+    navigator.handle(Gnss(0, *far, 2.0))
+    navigator.handle(Attitude(0, 0.0, 0.0, 0.0))
+    navigator.handle(Height(0, small_area.AGL_M))
+    result = navigator.handle(Frame(0, area.picture_at(0.0)))
+    assert result is not None and result.refusal is not None
+    assert result.refusal.reason is Reason.OUTSIDE_MAP
+
+
+def test_silence_ends_in_silence(area: Area) -> None:
+    navigator, _ = area.fly(area.events())
+    modes = [navigator.mode_at((FRAMES + s) * SECOND) for s in (0, 8, 70)]
+    assert modes == [Mode.TRACKING, Mode.COASTING, Mode.LOST]
+    assert navigator.estimate_at((FRAMES + 70) * SECOND) is None
