@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from maps.world.orthophoto import render_ortho
 from onboard.whole_file import make_folder, write_whole
 
 SHEET_M = 400.0  # small enough for straight lines between corners given in degrees: below 3 cm
+OVERLAP_PX = 4
 JPEG_QUALITY = 92
 
 
@@ -36,22 +38,26 @@ def write_survey(
     """
     make_folder(folder)
     count = math.ceil(landscape.size_m / SHEET_M)
-    side_px = math.ceil(landscape.size_m / count / gsd_m)
-    step_m = side_px * gsd_m
+    total_px = math.floor(landscape.size_m / gsd_m)
+    borders = [round(total_px * k / count) for k in range(count + 1)]
+    # Sheets overlap, as real ones do: corners in degrees leave gaps of centimetres otherwise.
+    spans = [
+        (max(a - OVERLAP_PX, 0), min(b + OVERLAP_PX, total_px))
+        for a, b in itertools.pairwise(borders)
+    ]
     rows = []
-    for i in range(count):
-        for j in range(count):
-            west, north = j * step_m, landscape.size_m - i * step_m
-            middle = west + step_m / 2, north - step_m / 2
-            picture, _ = render_ortho(landscape, epoch, *middle, side_px, side_px, gsd_m, lean)
+    for i, (top, bottom) in enumerate(spans):
+        for j, (left, right) in enumerate(spans):
+            west, east = left * gsd_m, right * gsd_m
+            north, south = landscape.size_m - top * gsd_m, landscape.size_m - bottom * gsd_m
+            middle = (west + east) / 2, (north + south) / 2
+            shape = right - left, bottom - top
+            picture, _ = render_ortho(landscape, epoch, *middle, *shape, gsd_m, lean)
             name = f"sheet-{i}-{j}.jpg"
             written, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             assert written
             write_whole(folder / name, data.tobytes())
-            corners = (
-                *landscape.latlon(west, north),
-                *landscape.latlon(west + step_m, north - step_m),
-            )
+            corners = (*landscape.latlon(west, north), *landscape.latlon(east, south))
             rows.append([name, *(f"{degrees:.9f}" for degrees in corners)])
             progress(len(rows), count * count)
     text = io.StringIO()
