@@ -29,6 +29,8 @@ from onboard.messages import (
 from onboard.motion import view_motion
 from onboard.telemetry import Telemetry
 
+MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m at 10 m/s
+
 
 @dataclass(frozen=True)
 class NavigatorSettings:
@@ -106,11 +108,13 @@ class Navigator:
 
     def _add_motion(self, look: Look) -> None:
         with timed(look.latency_ms, "motion"):
-            motion = None
-            if self._previous is not None:
-                previous = (self._previous.view, self._previous.description)
-                current = (look.view, look.description)
-                motion = view_motion(previous, current, self._network)
+            motion, previous = None, self._previous
+            if previous and look.view.time_ns - previous.view.time_ns <= MAX_MOTION_GAP_NS:
+                motion = view_motion(
+                    (previous.view, previous.description),
+                    (look.view, look.description),
+                    self._network,
+                )
             self._estimator.add_exposure(look.view.time_ns, motion)
         self._previous = look
 
