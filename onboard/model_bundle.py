@@ -1,4 +1,4 @@
-"""A model bundle: `model.onnx`, `decoder.onnx` and `model.json`, checked before anything parses them."""
+"""A model bundle: ONNX graphs and `model.json`, hashed before anything parses them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def load_bundle(path: Path = DEFAULT_BUNDLE) -> ModelBundle:
     try:
         info = json.loads(info_path.read_text(encoding="utf-8"))
         for name, expected in info["files"].items():
+            if Path(name).name != name:
+                raise ValueError(f"'{name}' is no file of the bundle")
             actual = hashlib.sha256((path / name).read_bytes()).hexdigest()
             if actual != expected:
                 raise InputError(
