@@ -1,4 +1,4 @@
-"""Runs a model bundle's graphs with ONNX Runtime: encode pictures, draw heatmaps, compare patches."""
+"""Runs a model bundle's graphs with ONNX Runtime: encodings, heatmaps, patch scores."""
 
 from __future__ import annotations
 

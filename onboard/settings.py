@@ -1,4 +1,4 @@
-"""TOML files into frozen dataclasses. An unknown key is an error that names the nearest known one."""
+"""TOML files into frozen dataclasses. An unknown key is an error naming the nearest known one."""
 
 from __future__ import annotations
 
