@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from export.batches import BatchStream
+from export.curves import draw_curves
 from export.losses import cell_loss, centre_labels, patch_loss, retrieval_loss
 from export.networks.unifygeo_edge import (
     COARSE_STRIDE,
@@ -159,6 +160,7 @@ def train(settings: TrainSettings, out: Path) -> Path:
             result = asdict(validate(average.network, average.decoder, held_out))
             _append(out / "validation.csv", VALIDATION_FIELDS, {"step": step, **result})
             print("validation " + "  ".join(f"{k} {v:.3f}" for k, v in result.items()), flush=True)
+            draw_curves(out / "log.csv", out / "validation.csv", out / "curves.png")
         if step % settings.checkpoint_every_steps == 0 or step == settings.steps:
             _save(checkpoint, settings, step, model, average, optimizer)
     return checkpoint

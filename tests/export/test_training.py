@@ -78,6 +78,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(small, trained, tmp_path):
     assert all(torch.allclose(a[k], b[k], atol=1e-6) for k in a)
     with (tmp_path / "validation.csv").open() as f:
         assert [row["step"] for row in csv.DictReader(f)] == ["4"]
+    assert cv2.imread(str(tmp_path / "curves.png")) is not None
 
 
 def test_another_configuration_does_not_overwrite(small, trained):

@@ -1,0 +1,41 @@
+"""The curves of a training run, drawn from its log."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+LOSSES = ("loss", "retrieval", "rerank", "heatmap", "coarse", "fine", "patch")
+SHARES = ("recall_1", "recall_5", "recall_1_short", "located_share", "located_with_prior_share")
+
+
+def draw_curves(log: Path, validation: Path, out: Path) -> None:
+    """Losses by step on the left, shares of the held-out queries on the right; a PNG."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    for axes, path, columns in ((left, log, LOSSES), (right, validation, SHARES)):
+        rows = _read(path)
+        for column in columns:
+            axes.plot([r["step"] for r in rows], [r[column] for r in rows], label=column)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    left.set_yscale("log")
+    left.set_title("training losses")
+    right.set_ylim(0, 1)
+    right.set_title("held-out ground")
+    part = out.with_suffix(".part.png")
+    figure.savefig(part, dpi=80)
+    plt.close(figure)
+    part.replace(out)
+
+
+def _read(path: Path) -> list[dict[str, float]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as f:
+        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
