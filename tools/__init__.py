@@ -1,1 +1,1 @@
-"""What a person runs: the command line, replay, evaluation, report, demo. Imports all the others."""
+"""What a person runs: command line, replay, evaluation, report, demo. Imports all the others."""

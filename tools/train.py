@@ -1,4 +1,4 @@
-"""`pilotage train`: trains the default network from one configuration file and writes its bundle."""
+"""`pilotage train`: trains the default network from one configuration file, writes its bundle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ HELP = "train the default network; goes on where a killed run stopped"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, help="TOML file, such as export/unifygeo-edge.toml")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, log, curves")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for checkpoint, log, curves"
+    )
     parser.add_argument("--bundle", type=Path, help="also write the model bundle to this folder")
 
 

@@ -9,7 +9,7 @@ from export.networks.correlation import ShiftCorrelation
 
 def slow(view, tile, first, last):
     """The definition, cell by cell."""
-    c, n, _ = view.shape
+    _, n, _ = view.shape
     m = tile.shape[1]
     out = np.zeros((last - first + 1,) * 2)
     for i in range(first, last + 1):
