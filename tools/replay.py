@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 from pathlib import Path
 
 from tqdm import tqdm
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
         inputs.notes,
     )
     path = write_report(args.report, record, inputs.pack)
-    rows = summary_rows(record)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows = [*summary_rows(record), ("peak resident memory", f"{peak_mb:.0f} MB")]
     width = max(len(what) for what, _ in rows)
     for what, figure in rows:
         print(f"  {what:<{width}}  {figure}")
