@@ -93,6 +93,9 @@ def summary(results: list[Located]) -> dict[str, float | int | dict[str, int]]:
     accepted = [r for r in results if r.refusal is None]
     errors = np.array([r.error_m for r in accepted]) if accepted else np.array([np.nan])
     inside = [r.error_sigmas2 <= CHI2_95 for r in accepted if r.error_m <= WRONG_M]
+    wrong_shares = [
+        r.match.inliers / r.match.checked for r in results if r.match and r.error_m > WRONG_M
+    ]
     return {
         "queries": len(results),
         "accepted": len(accepted),
@@ -101,6 +104,8 @@ def summary(results: list[Located]) -> dict[str, float | int | dict[str, int]]:
         "median_m": float(np.median(errors)),
         "p95_m": float(np.percentile(errors, 95)),
         "inside_95_ellipse": float(np.mean(inside)) if inside else float("nan"),
+        "wrong_before_the_gate": len(wrong_shares),
+        "largest_inlier_share_of_those": max(wrong_shares, default=0.0),
         "refused": dict(Counter(r.refusal.reason.value for r in results if r.refusal)),
     }
 

@@ -39,7 +39,9 @@ from onboard.retrieve import retrieve
 from onboard.tile_descriptions import TileDescriptions
 from onboard.vehicle_fix import nadir_covariance, vehicle_fix
 
-CANDIDATES = 10  # tiles that go from retrieval to re-ranking
+# Tiles that go from retrieval to re-ranking, each some 10 ms on two cores.
+CANDIDATES = 10
+CANDIDATES_WITH_PRIOR = 5
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ class Localizer:
         view, match = look.view, None
         centre_prior = self._of_the_centre(prior, view) if prior else None
         with timed(latency_ms, Stage.RETRIEVE.value):
-            candidates = retrieve(
-                self._pack, view.level, look.description.descriptor, CANDIDATES, centre_prior
-            )
+            k = CANDIDATES_WITH_PRIOR if centre_prior else CANDIDATES
+            descriptor = look.description.descriptor
+            candidates = retrieve(self._pack, view.level, descriptor, k, centre_prior)
         outcome: Fix | Refusal
         if candidates:
             outcome, match = self._match(look, candidates, centre_prior, latency_ms)

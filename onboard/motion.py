@@ -13,8 +13,6 @@ MIN_INLIERS = 8
 MIN_INLIER_SHARE = 0.35
 SCALE_TOLERANCE = 0.12
 ROTATION_TOLERANCE = 0.15  # rad
-CALIBRATION = 4.0  # variances: patches share errors of height and attitude
-FLOOR_PX = 0.5  # 1 sigma: a twelfth of a heatmap cell squared, and more
 ATTITUDE_SIGMA = 0.01  # rad, 1 sigma of the change of attitude error between two frames
 
 
@@ -38,9 +36,9 @@ def view_motion(
     east_m = float(centre[0]) * now.east_m_per_px + now.nadir_east_m - before.nadir_east_m
     north_m = -float(centre[1]) * now.north_m_per_px + now.nadir_north_m - before.nadir_north_m
     pixel_m = np.array([now.east_m_per_px, -now.north_m_per_px])
-    covariance = fit.covariance_px2 * np.outer(pixel_m, pixel_m) * CALIBRATION
-    floor = (FLOOR_PX * now.east_m_per_px) ** 2 + (ATTITUDE_SIGMA * now.agl_m) ** 2
-    return Motion(before.time_ns, now.time_ns, east_m, north_m, covariance + floor * np.eye(2))
+    covariance = fit.covariance_px2 * np.outer(pixel_m, pixel_m)
+    covariance = covariance + (ATTITUDE_SIGMA * now.agl_m) ** 2 * np.eye(2)
+    return Motion(before.time_ns, now.time_ns, east_m, north_m, covariance)
 
 
 def _shifted(described: Description, shift_px: np.ndarray) -> Description:

@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "tools.evaluate",
     "demo": "tools.demo",
     "train": "tools.train",
+    "validate": "tools.validate",
 }
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -1,0 +1,60 @@
+"""`pilotage validate`: a model bundle on ground that training never saw, through the flight code.
+
+What the gates' limits and the covariance's calibration stand on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from onboard.model_bundle import DEFAULT_BUNDLE
+
+HELP = "measure a model bundle on the held-out ground of a training configuration"
+HELD_OUT_LANDSCAPES = (5, 7, 9)  # seeds; training takes its own from `first_seed` on
+LANDSCAPE_GROUND_SIZE_M = 0.45
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, help="TOML file, such as export/unifygeo-edge.toml")
+    parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
+    parser.add_argument("--queries", type=int, default=100, help="views of each piece of ground")
+
+
+def run(args: argparse.Namespace) -> int:
+    from export.flight_validation import Located, locate_all, summary
+    from export.scenes import load_scenes
+    from export.train_settings import TrainSettings
+    from export.validation import HeldOut, held_out_set
+    from export.world_scenes import world_scene
+    from onboard.describe import Describer
+    from onboard.model_bundle import load_bundle
+    from onboard.settings import load_settings
+
+    settings = load_settings(args.config, TrainSettings)
+    describer = Describer(load_bundle(args.model))
+    region = load_scenes(settings.validation.source, settings.data)[0]
+    ground: dict[str, HeldOut] = {}
+    for size_m in (settings.validation.ground_size_m, settings.validation.ground_size_m / 2):
+        ground[f"{region.name} {size_m:.2f} m/px"] = held_out_set(region, args.queries, size_m)
+    if settings.world is not None:
+        for seed in HELD_OUT_LANDSCAPES:
+            scene = world_scene(seed, settings.world)
+            ground[scene.name] = held_out_set(scene, args.queries, LANDSCAPE_GROUND_SIZE_M)
+    print(f"{describer.bundle.id}, {args.queries} views each, no prior")
+    everything: list[Located] = []
+    for name, held_out in ground.items():
+        results = locate_all(held_out, describer, with_prior=False)
+        everything += results
+        _print(f"{name}, {len(held_out.tiles)} tiles", summary(results))
+    _print("all", summary(everything))
+    return 0
+
+
+def _print(name: str, figures: dict[str, float | int | dict[str, int]]) -> None:
+    cells = [
+        f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in figures.items()
+        if v != {}
+    ]
+    print(f"{name}:\n    " + "  ".join(cells), flush=True)
