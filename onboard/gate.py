@@ -11,7 +11,7 @@ from onboard.messages import TILE_PX, Match, Prior, Reason, Refusal, Stage, View
 # patches agreeing, nor more than 12 patches where it had more than 0.2.
 MIN_INLIERS = 12  # patches
 MIN_INLIER_SHARE = 0.28  # of the patches compared
-MAX_RESIDUAL_PX = 2.6  # root mean square; uniformly random inliers would have 2.8
+MAX_RESIDUAL_PX = 2.75  # root mean square; inliers by chance would have 2.83 (4 px / sqrt 2)
 MAX_RUNNER_UP = 0.33  # odds of the best other place: one to three
 SCALE_TOLERANCE = 0.15  # a height error of 15 %
 ROTATION_TOLERANCE = 0.22  # rad, 12.6 deg: compasses near motors

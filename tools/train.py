@@ -9,7 +9,9 @@ HELP = "train the default network; goes on where a killed run stopped"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, help="TOML file, such as export/trained/unifygeo-edge/train.toml")
+    parser.add_argument(
+        "config", type=Path, help="TOML file, such as export/trained/unifygeo-edge/train.toml"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for checkpoint, log, curves"
     )

@@ -16,7 +16,9 @@ LANDSCAPE_GROUND_SIZE_M = 0.45
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, help="TOML file, such as export/trained/unifygeo-edge/train.toml")
+    parser.add_argument(
+        "config", type=Path, help="TOML file, such as export/trained/unifygeo-edge/train.toml"
+    )
     parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
     parser.add_argument("--queries", type=int, default=100, help="views of each piece of ground")
 
