@@ -40,7 +40,7 @@ def details(own: Totals, latency: Mapping[str, Spread]) -> str:
     if own.top5 is not None and own.top1 is not None:
         lines.append(
             f"  retrieval: right tile first {100 * own.top1:.0f} %, among the first five "
-            f"{100 * own.top5:.0f} % (right: its middle half, 128 px, holds the centre)"
+            f"{100 * own.top5:.0f} % (right: its centre within 0.35 tile)"
         )
     lines += [
         f"  {stage:<9} {s.median:7.1f} ms median {s.p95:7.1f} ms P95"

@@ -45,7 +45,7 @@ def test_ellipses_hold_95_percent_of_their_own_normal():
     assert not inside_ellipse((0.0, 1.0), np.zeros((2, 2)))
 
 
-def test_a_tile_is_right_when_its_middle_half_holds_the_centre():
+def test_a_tile_is_right_when_its_centre_is_near():
     tiles = [TileId(18, 200_000 + i, 100_000) for i in range(3)]
     result = FrameResult("a", 0, None, None, candidates=tuple(Candidate(t, 0.1) for t in tiles))
     x, y = tiles[1].centre_px
