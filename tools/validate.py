@@ -13,6 +13,7 @@ from onboard.model_bundle import DEFAULT_BUNDLE
 HELP = "measure a model bundle on the held-out ground of a training configuration"
 HELD_OUT_LANDSCAPES = (5, 7, 9)  # seeds; training takes its own from `first_seed` on
 LANDSCAPE_GROUND_SIZE_M = 0.45
+TWO_DATES_GROUND_SIZE_M = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
     parser.add_argument("--queries", type=int, default=100, help="views of each piece of ground")
+    parser.add_argument(
+        "--two-dates", type=Path, help="also a folder of PLOT_DATE.jpg, two dates a plot"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from export.flight_validation import Located, locate_all, summary
     from export.scenes import load_scenes
     from export.train_settings import TrainSettings
+    from export.two_dates import two_dates_set
     from export.validation import HeldOut, held_out_set
     from export.world_scenes import world_scene
     from onboard.describe import Describer
@@ -43,6 +48,9 @@ def run(args: argparse.Namespace) -> int:
         for seed in HELD_OUT_LANDSCAPES:
             scene = world_scene(seed, settings.world)
             ground[scene.name] = held_out_set(scene, args.queries, LANDSCAPE_GROUND_SIZE_M)
+    if args.two_dates is not None:
+        name = f"{args.two_dates.name} {TWO_DATES_GROUND_SIZE_M} m/px"
+        ground[name] = two_dates_set(args.two_dates, TWO_DATES_GROUND_SIZE_M)
     print(f"{describer.bundle.id}, {args.queries} views each, no prior")
     everything: list[Located] = []
     for name, held_out in ground.items():
