@@ -63,4 +63,4 @@ def _gray(file: Path) -> NDArray[np.uint8]:
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if picture is None or min(picture.shape[:2]) < TILE_PX:
         raise InputError(f"{file}: cannot be decoded or is smaller than {TILE_PX} px; remove it")
-    return np.maximum(picture.mean(2), 1).astype(np.uint8)
+    return np.asarray(np.maximum(picture.mean(2), 1), np.uint8)
