@@ -20,9 +20,9 @@ STRIDE_PX = TILE_PX // 2
 def two_dates_set(folder: Path, ground_size_m: float) -> HeldOut:
     """folder holds PLOT_DATE.jpg, two dates a plot, each pair over one footprint. The earlier
     pictures become the map, plots apart by black ground; views are cut from the later ones.
+    Plots smaller than a tile are left out.
 
-    Raises InputError: no such folder, no pairs, a picture that can't be decoded or is smaller
-    than a tile.
+    Raises InputError: no such folder, no pairs large enough, a picture that can't be decoded.
     """
     plots: dict[str, list[Path]] = defaultdict(list)
     for file in sorted(folder.glob("*_*.jpg")):
@@ -30,13 +30,16 @@ def two_dates_set(folder: Path, ground_size_m: float) -> HeldOut:
     pairs = [files for files in plots.values() if len(files) == 2]
     if not pairs:
         raise InputError(f"{folder}: holds no pairs PLOT_DATE.jpg; give a folder of such pictures")
-    before, after = ([_gray(files[i]) for files in pairs] for i in (0, 1))
-    largest = max(max(p.shape) for p in before + after)
+    pictures = [(_gray(earlier), _gray(later)) for earlier, later in pairs]
+    pictures = [p for p in pictures if min(p[0].shape + p[1].shape) >= TILE_PX]
+    if not pictures:
+        raise InputError(f"{folder}: every picture is smaller than {TILE_PX} px; give larger ones")
+    largest = max(max(earlier.shape) for earlier, _ in pictures)
     spacing = -(-(largest + TILE_PX) // STRIDE_PX) * STRIDE_PX
-    region = np.zeros((spacing, spacing * len(pairs), 3), np.uint8)
+    region = np.zeros((spacing, spacing * len(pictures), 3), np.uint8)
     rng = np.random.default_rng(SEED)
     tile_centres, views, view_centres = [], [], []
-    for i, (old, new) in enumerate(zip(before, after, strict=True)):
+    for i, (old, new) in enumerate(pictures):
         h, w = (min(a, b) for a, b in zip(old.shape, new.shape, strict=True))
         left = i * spacing
         region[:h, left : left + w] = old[:h, :w, None]
@@ -61,6 +64,6 @@ def two_dates_set(folder: Path, ground_size_m: float) -> HeldOut:
 
 def _gray(file: Path) -> NDArray[np.uint8]:
     picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if picture is None or min(picture.shape[:2]) < TILE_PX:
-        raise InputError(f"{file}: cannot be decoded or is smaller than {TILE_PX} px; remove it")
+    if picture is None:
+        raise InputError(f"{file}: cannot be decoded; remove it or get it again")
     return np.asarray(np.maximum(picture.mean(2), 1), np.uint8)
