@@ -12,7 +12,9 @@ from onboard.messages import TILE_PX, Match, Prior, Reason, Refusal, Stage, View
 MIN_INLIERS = 12  # patches
 MIN_INLIER_SHARE = 0.28  # of the patches compared
 MAX_RESIDUAL_PX = 2.75  # root mean square; inliers by chance would have 2.83 (4 px / sqrt 2)
+STRONG_INLIER_SHARE = 0.5
 MAX_RUNNER_UP = 0.33  # odds of the best other place: one to three
+MAX_RUNNER_UP_WEAK = 0.1  # while fewer patches agree than is strong
 SCALE_TOLERANCE = 0.15  # a height error of 15 %
 ROTATION_TOLERANCE = 0.22  # rad, 12.6 deg: compasses near motors
 MAX_PRIOR_SIGMAS = 4.3  # a circular normal exceeds it once in ten thousand
@@ -20,7 +22,7 @@ MAX_PRIOR_SIGMAS = 4.3  # a circular normal exceeds it once in ten thousand
 
 def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None:
     """The first objection, or None when the match stands. centre_prior: where the view's
-    centre may be, None for anywhere."""
+    centre may be, None for anywhere. A figure that is no number is an objection."""
 
     def refuse(reason: Reason, detail: str) -> Refusal:
         return Refusal(view.time_ns, Stage.GATE, reason, detail)
@@ -31,21 +33,21 @@ def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None
             Reason.TOO_FEW_INLIERS,
             f"{match.inliers} of {match.checked} patches agree, {needed:.0f} needed",
         )
-    if match.residual_px > MAX_RESIDUAL_PX:
+    if not match.residual_px <= MAX_RESIDUAL_PX:
         detail = f"patches scatter by {match.residual_px:.1f} px, {MAX_RESIDUAL_PX} allowed"
         return refuse(Reason.RESIDUAL_TOO_LARGE, detail)
-    if match.runner_up > MAX_RUNNER_UP:
+    if not match.runner_up <= MAX_RUNNER_UP:
         detail = f"another place has odds of {match.runner_up:.2f}, {MAX_RUNNER_UP} allowed"
         return refuse(Reason.AMBIGUOUS, detail)
-    if abs(match.scale - 1.0) > SCALE_TOLERANCE:
+    if not abs(match.scale - 1.0) <= SCALE_TOLERANCE:
         detail = f"scale is off by {100 * (match.scale - 1):+.0f} %: height above ground is wrong"
         return refuse(Reason.SCALE_DISAGREES, detail)
-    if abs(match.rotation) > ROTATION_TOLERANCE:
+    if not abs(match.rotation) <= ROTATION_TOLERANCE:
         detail = f"turned by {match.rotation * 57.3:+.0f} deg: yaw or mounting is wrong"
         return refuse(Reason.ROTATION_DISAGREES, detail)
     if centre_prior is not None:
         sigmas = _distance_m(match, centre_prior) / centre_prior.sigma_m
-        if sigmas > MAX_PRIOR_SIGMAS:
+        if not sigmas <= MAX_PRIOR_SIGMAS:
             return refuse(Reason.FAR_FROM_PRIOR, f"{sigmas:.1f} sigma from where it may be")
     return None
 

@@ -20,6 +20,7 @@ from onboard.messages import Estimate, Mode
 
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000
+MAX_AMSL_M = 100_000.0  # above everything that flies by an autopilot
 MAX_TRUSTED_ACCURACY_M = 20.0  # an ungated takeover moves the vehicle by about this much
 MAX_VELOCITY_SIGMA_M_S = 1.0  # a larger speed_accuracy keeps ArduPilot from arming
 MIN_VELOCITY_SIGMA_M_S = 0.3  # claiming less made its EKF lanes switch
@@ -31,6 +32,7 @@ FIX_NONE, FIX_3D = 1, 3
 GPS_EPOCH_S = 315_964_800  # 1980-01-06 in Unix time
 LEAP_SECONDS = 18  # GPS is ahead of UTC by this since 2017
 WEEK_MS = 7 * 86_400_000
+MAX_WEEK, MAX_TIME_USEC = 2**16 - 1, 2**64 - 1  # what the fields hold
 
 # GPS_INPUT_IGNORE_FLAGS
 IGNORE_ALT, IGNORE_VEL_HORIZ, IGNORE_VEL_VERT = 1, 8, 16
@@ -116,11 +118,13 @@ class Publisher:
 def gps_input(
     estimate: Estimate | None, time_ns: int, utc_minus_clock_ns: int | None = None
 ) -> GpsInput:
-    """The message that says exactly what is known. estimate None: no fix.
+    """The message that says exactly what is known. estimate None, or not in numbers: no fix.
 
     horiz_accuracy is the 2-D root mean square. Without a sea-level height alt is ignored;
     without a velocity that was measured, velocity is. The vertical velocity always is.
     """
+    if estimate is not None and not _in_numbers(estimate):
+        estimate = None
     week, week_ms = _gps_week(time_ns, utc_minus_clock_ns)
     ignore = IGNORE_VEL_VERT
     accuracy_m, alt_m, vert_accuracy_m = NO_ACCURACY_M, None, None
@@ -131,6 +135,8 @@ def gps_input(
         accuracy_m = math.sqrt(float(estimate.covariance[0, 0] + estimate.covariance[1, 1]))
         alt_m, vert_accuracy_m = estimate.amsl_m, estimate.amsl_sigma_m
         velocity_sigma = estimate.velocity_sigma_m_s
+    if alt_m is not None and not abs(alt_m) <= MAX_AMSL_M:
+        alt_m, vert_accuracy_m = None, None
     trusted = (
         estimate is not None
         and estimate.mode is not Mode.LOST
@@ -148,7 +154,7 @@ def gps_input(
         ignore |= IGNORE_VERTICAL_ACCURACY
     dop = TRUSTED_DOP if trusted else UNTRUSTED_DOP
     return GpsInput(
-        time_usec=max(0, time_ns // 1000),
+        time_usec=min(max(0, time_ns // 1000), MAX_TIME_USEC),
         gps_id=GPS_ID,
         ignore_flags=ignore,
         time_week_ms=week_ms,
@@ -175,4 +181,11 @@ def _gps_week(time_ns: int, utc_minus_clock_ns: int | None) -> tuple[int, int]:
         return 0, 0
     unix_ms = (time_ns + utc_minus_clock_ns) // 1_000_000
     gps_ms = unix_ms + (LEAP_SECONDS - GPS_EPOCH_S) * 1000
-    return divmod(gps_ms, WEEK_MS) if gps_ms >= 0 else (0, 0)
+    week, week_ms = divmod(gps_ms, WEEK_MS)
+    return (week, week_ms) if 0 <= week <= MAX_WEEK else (0, 0)
+
+
+def _in_numbers(estimate: Estimate) -> bool:
+    values = [estimate.lat_deg, estimate.lon_deg, *map(float, estimate.covariance.flat)]
+    values += [estimate.velocity_north_m_s, estimate.velocity_east_m_s]
+    return all(map(math.isfinite, values))

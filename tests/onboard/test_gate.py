@@ -43,6 +43,10 @@ def test_a_good_match_stands():
         ({"scale": 0.8}, Reason.SCALE_DISAGREES),
         ({"rotation": 0.3}, Reason.ROTATION_DISAGREES),
         ({"rotation": -0.3}, Reason.ROTATION_DISAGREES),
+        ({"residual_px": float("nan")}, Reason.RESIDUAL_TOO_LARGE),
+        ({"runner_up": float("nan")}, Reason.AMBIGUOUS),
+        ({"scale": float("nan")}, Reason.SCALE_DISAGREES),
+        ({"rotation": float("nan")}, Reason.ROTATION_DISAGREES),
     ],
 )
 def test_each_fault_has_its_reason(change, reason):

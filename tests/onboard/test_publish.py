@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.messages import Estimate, Mode
 from onboard.publish import (
@@ -94,6 +95,32 @@ def test_unknown_altitude_is_ignored_not_zero() -> None:
     m = gps_input(replace(GOOD, amsl_m=None, amsl_sigma_m=None), 0)
     assert m.ignore_flags & IGNORE_ALT
     assert m.ignore_flags & IGNORE_VERTICAL_ACCURACY
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lat_deg": float("nan")},
+        {"lon_deg": float("inf")},
+        {"covariance": np.full((2, 2), np.nan)},
+        {"velocity_east_m_s": float("nan")},
+    ],
+)
+def test_an_estimate_that_is_no_number_is_no_fix(changes: dict) -> None:
+    assert gps_input(replace(GOOD, **changes), SECOND) == gps_input(None, SECOND)
+
+
+@pytest.mark.parametrize("amsl_m", [1e39, float("nan"), -float("inf")])
+def test_a_height_that_is_none_is_ignored(amsl_m: float) -> None:
+    m = gps_input(replace(GOOD, amsl_m=amsl_m), SECOND)
+    assert (m.fix_type, m.alt) == (3, 0.0)
+    assert m.ignore_flags & IGNORE_ALT and m.ignore_flags & IGNORE_VERTICAL_ACCURACY
+
+
+@pytest.mark.parametrize("time_ns", [-(10**30), -1, 0, 10**18, 10**30])
+def test_any_time_fits_the_fields(time_ns: int) -> None:
+    m = gps_input(GOOD, time_ns, 0)
+    mavlink.MAVLink_gps_input_message(**vars(m)).pack(mavlink.MAVLink(None))
 
 
 def test_gps_time_where_utc_is_known() -> None:
