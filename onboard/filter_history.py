@@ -45,7 +45,7 @@ class FilterHistory:
             return None
         later = self._measured[i:]
         state, d2 = correct(self._states[i - 1], measured)
-        if isinstance(measured, Position) and d2 > GATE_D2:
+        if isinstance(measured, Position) and not d2 <= GATE_D2:
             return d2  # nothing changed
         if isinstance(measured, Position):
             self.positions_accepted += 1

@@ -8,6 +8,8 @@ Rules that are not in the filter itself:
   them: GNSS that is still good, or one good fix, keeps the estimate where it is.
 - While the estimate is uncertain the gate says little: a fix needs the same agreement.
 - GNSS outside the gate is left out; it starts the estimate again only when that is lost.
+- A jammed receiver has a fix now and then, anywhere. After it had none, or lay outside the
+  gate, it too needs agreement wherever the gate says little.
 - Without a position for long, or too uncertain, the estimate is dropped: lost, silence.
 """
 
@@ -39,31 +41,43 @@ UNCERTAIN_SIGMA_M = 25.0  # beyond, the gate would let a wrong fix move the esti
 LOST_SIGMA_M = 250.0  # half a minute without anything; a wider prior helps no more than none
 VELOCITY_HOLDS_S = 2.0  # after visual motion the velocity counts as measured this long
 MIN_PRIOR_SIGMA_M = 15.0  # narrower would hide that the filter is wrong
+MIN_GNSS_SIGMA_M = 0.1  # beyond what a receiver in flight can know
+MAX_GNSS_SIGMA_M = 100.0  # a worse one is no help: its gate would span a square kilometre
+NO_POSITION_DEG = 1e-6  # latitude and longitude both this near 0: a receiver without a fix
 
 
 class Estimator:
     """Handed measurements in any order of their times (a late one counts at its own time,
     up to `filter_history.KEPT_NS`); answers where the vehicle is at any time since."""
 
-    def __init__(self) -> None:
-        self._origin: tuple[float, float] | None = None
+    def __init__(self, origin: tuple[float, float]) -> None:
+        """origin: (lat_deg, lon_deg) of the local metres, near the flight: the map's centre."""
+        self._origin = origin
         self._history: FilterHistory | None = None
         self._relocalizer = Relocalizer()
+        self._gnss_doubted = False
 
     def add_gnss(self, gnss: Gnss) -> None:
         """Takes a receiver's position in while it has one; others are left out."""
-        numbers = (gnss.lat_deg, gnss.lon_deg, gnss.sigma_m)
-        if not gnss.has_fix or not all(map(math.isfinite, numbers)) or gnss.sigma_m <= 0.0:
+        if not _is_position(gnss):
+            self._gnss_doubted = True
             return
-        measured = self._local(
-            gnss.time_ns, gnss.lat_deg, gnss.lon_deg, np.eye(2) * gnss.sigma_m**2
-        )
+        sigma_m = max(MIN_GNSS_SIGMA_M, gnss.sigma_m)
+        measured = self._local(gnss.time_ns, gnss.lat_deg, gnss.lon_deg, np.eye(2) * sigma_m**2)
         self._drop_if_lost(gnss.time_ns)
-        if self._history is None:
+        state = self._history.state_at(gnss.time_ns) if self._history else None
+        uncertain = state is None or sigma(state.position_covariance) > UNCERTAIN_SIGMA_M
+        if self._gnss_doubted and uncertain:
+            if confirmed := self._relocalizer.add_fix(measured):
+                self._history, self._gnss_doubted = confirmed, False
+        elif self._history is None:
             self._history = FilterHistory(measured)
             self._relocalizer.clear()
         elif _accepted(self._history.insert(measured)):
+            self._gnss_doubted = False
             self._relocalizer.clear()
+        else:
+            self._gnss_doubted = True
 
     def add_exposure(self, time_ns: int, motion: Motion | None) -> None:
         """Each view's exposure, with the motion since the one before where it was seen."""
@@ -74,6 +88,8 @@ class Estimator:
 
     def add_fix(self, fix: Fix) -> Refusal | None:
         """None when the estimate took the fix in; otherwise why it didn't."""
+        if not np.isfinite([fix.lat_deg, fix.lon_deg, *fix.covariance.flat]).all():
+            return Refusal(fix.time_ns, Stage.FUSE, Reason.WEAK_MATCH, "a figure is no number")
         self._drop_if_lost(fix.time_ns)
         measured = self._local(fix.time_ns, fix.lat_deg, fix.lon_deg, fix.covariance)
         reason, detail = Reason.UNCONFIRMED, "lost; waiting for fixes that agree"
@@ -106,7 +122,7 @@ class Estimator:
     def estimate_at(self, time_ns: int) -> Estimate | None:
         """The position carried forward to time_ns; None while lost."""
         state = self._history.state_at(time_ns) if self._history else None
-        if state is None or self._origin is None or _mode(state) is Mode.LOST:
+        if state is None or _mode(state) is Mode.LOST:
             return None
         lat_deg, lon_deg = offset_latlon(*self._origin, *map(float, state.position))
         measured = (
@@ -141,10 +157,15 @@ class Estimator:
     def _local(
         self, time_ns: int, lat_deg: float, lon_deg: float, covariance: np.ndarray
     ) -> Position:
-        if self._origin is None:
-            self._origin = (lat_deg, lon_deg)
         east_m, north_m = enu_offset_m(*self._origin, lat_deg, lon_deg)
         return Position(time_ns, float(east_m), float(north_m), covariance)
+
+
+def _is_position(gnss: Gnss) -> bool:
+    """A receiver's fix on Earth, not the 0/0 of one without, of a usable accuracy."""
+    at_zero = max(abs(gnss.lat_deg), abs(gnss.lon_deg)) < NO_POSITION_DEG
+    on_earth = abs(gnss.lat_deg) <= 90.0 and abs(gnss.lon_deg) <= 180.0
+    return gnss.has_fix and on_earth and not at_zero and 0.0 < gnss.sigma_m <= MAX_GNSS_SIGMA_M
 
 
 def _accepted(d2: float | None) -> bool:

@@ -53,7 +53,7 @@ class Navigator:
         self._network = describer.network
         self._localizer = Localizer(pack, describer, camera)
         self._telemetry = Telemetry(camera.attitude_delay_s)
-        self._estimator = Estimator()
+        self._estimator = Estimator(pack.centre)
         self._map_lat_deg = pack.centre[0]
         self._previous: Look | None = None
         self._newest_frame_ns: int | None = None

@@ -230,13 +230,15 @@ class Match:
 @dataclass(frozen=True)
 class Motion:
     """How far the ground point below the vehicle moved between two exposures, seen by
-    matching one view with the next. covariance is 2x2 east-north m2."""
+    matching one view with the next. covariance is 2x2 east-north m2. shared_share: one sigma
+    of the error that motions in a row have in common (height, yaw), as a share of the way."""
 
     from_ns: int
     to_ns: int
     east_m: float
     north_m: float
     covariance: Floats
+    shared_share: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ MIN_INLIER_SHARE = 0.35
 SCALE_TOLERANCE = 0.12
 ROTATION_TOLERANCE = 0.15  # rad
 ATTITUDE_SIGMA = 0.01  # rad, 1 sigma of the change of attitude error between two frames
+YAW_SIGMA = 0.035  # rad, 1 sigma of a calibrated compass (2 deg); the same for many frames
 
 
 def view_motion(
@@ -38,7 +39,8 @@ def view_motion(
     pixel_m = np.array([now.east_m_per_px, -now.north_m_per_px])
     covariance = fit.covariance_px2 * np.outer(pixel_m, pixel_m)
     covariance = covariance + (ATTITUDE_SIGMA * now.agl_m) ** 2 * np.eye(2)
-    return Motion(before.time_ns, now.time_ns, east_m, north_m, covariance)
+    shared_share = float(np.hypot(now.height_sigma_m / now.agl_m, YAW_SIGMA))
+    return Motion(before.time_ns, now.time_ns, east_m, north_m, covariance, shared_share)
 
 
 def _shifted(described: Description, shift_px: np.ndarray) -> Description:

@@ -50,7 +50,8 @@ class FilterState:
     """mean (6,): east, north (m), their velocities (m/s), east and north at the last exposure.
 
     systematic: 2x2 m2, to be added to the position's covariance by whoever uses it.
-    position_ns, motion_ns: when a position, a motion was last accepted.
+    position_ns, motion_ns: when a position, a motion was last accepted. drift_m: one sigma of
+    the error that the motions since then have in common.
     """
 
     time_ns: int
@@ -60,6 +61,7 @@ class FilterState:
     position_ns: int
     exposure_ns: int | None = None
     motion_ns: int | None = None
+    drift_m: tuple[float, float] = (0.0, 0.0)
 
     @property
     def position(self) -> Floats:
@@ -128,7 +130,9 @@ def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterSt
         )
         if d2 <= GATE_D2:
             systematic = SYSTEMATIC_SHARE * measured.covariance
-            state = replace(state, position_ns=measured.time_ns, systematic=systematic)
+            state = replace(
+                state, position_ns=measured.time_ns, systematic=systematic, drift_m=(0.0, 0.0)
+            )
         return state, d2
     motion, d2 = measured.motion, 0.0
     if motion is not None and motion.from_ns == state.exposure_ns:
@@ -137,7 +141,7 @@ def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterSt
         moved = np.array([motion.east_m, motion.north_m])
         state, d2 = _update(state, h, moved, motion.covariance)
         if d2 <= GATE_D2:
-            state = replace(state, motion_ns=measured.time_ns)
+            state = replace(_drifted(state, motion), motion_ns=measured.time_ns)
     return _clone(state), d2
 
 
@@ -154,6 +158,17 @@ def _update(
     # Joseph's form stays symmetric and positive after thousands of updates.
     covariance = keep @ state.covariance @ keep.T + gain @ noise @ gain.T
     return replace(state, mean=state.mean + gain @ innovation, covariance=covariance), d2
+
+
+def _drifted(state: FilterState, motion: Motion) -> FilterState:
+    """A wrong height or yaw errs alike in every motion, so their errors add up along the way
+    and not by the root of their number. Across as well as along: yaw turns the way."""
+    east_m = state.drift_m[0] + motion.shared_share * motion.east_m
+    north_m = state.drift_m[1] + motion.shared_share * motion.north_m
+    grown_m2 = east_m**2 + north_m**2 - state.drift_m[0] ** 2 - state.drift_m[1] ** 2
+    covariance = state.covariance.copy()
+    covariance[_POSITION, _POSITION] += np.eye(2) * max(0.0, grown_m2)
+    return replace(state, covariance=covariance, drift_m=(east_m, north_m))
 
 
 def _clone(state: FilterState) -> FilterState:

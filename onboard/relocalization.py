@@ -10,10 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from onboard.filter_history import FilterHistory
-from onboard.position_filter import GATE_D2, Exposure, Position
+from onboard.position_filter import GATE_D2, Exposure, Position, sigma
 
 CONFIRMING_FIXES = 3
 CONFIRMING_LEAD = 2  # fixes more than any hypothesis that disagrees
+# A hypothesis less certain than this agrees with anything near: its gate spans 0.18 km2. Two
+# fixes 4 s apart without a motion between them may still agree.
+MAX_AGREEING_SIGMA_M = 65.0
 MAX_HYPOTHESES = 16
 HYPOTHESIS_LIFE_NS = 60_000_000_000  # without another fix
 
@@ -49,6 +52,9 @@ class Relocalizer:
 
 
 def _joins(hypothesis: FilterHistory, fix: Position) -> bool:
+    state = hypothesis.state_at(fix.time_ns)
+    if state is None or sigma(state.position_covariance) > MAX_AGREEING_SIGMA_M:
+        return False
     d2 = hypothesis.insert(fix)
     return d2 is not None and d2 <= GATE_D2
 

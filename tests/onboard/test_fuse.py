@@ -1,5 +1,7 @@
 """The estimator in flight: one fault at a time, and what it says of itself."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,19 @@ from hypothesis import strategies as st
 
 from onboard.fuse import COASTING_AFTER_S, LOST_AFTER_S, Estimator
 from onboard.messages import Estimate, Gnss, Mode, Reason
-from tests.onboard.flights import SECOND, Noise, error_m, fix, gnss, motion, place
+from tests.onboard.flights import (
+    LAT_DEG,
+    LON_DEG,
+    SECOND,
+    Noise,
+    error_m,
+    fix,
+    gnss,
+    motion,
+    place,
+)
+
+ORIGIN = (LAT_DEG + 0.01, LON_DEG - 0.01)
 
 
 def at(estimator: Estimator, time_s: float) -> Estimate:
@@ -23,7 +37,7 @@ def error_at(estimator: Estimator, time_s: float) -> float:
 
 def tracking(until_s: int = 20, with_motion: bool = True) -> Estimator:
     """After GNSS at 5 Hz for five seconds and a fix a second since."""
-    estimator = Estimator()
+    estimator = Estimator(ORIGIN)
     for i in range(25):
         estimator.add_gnss(gnss(i / 5))
     for second in range(5, until_s + 1):
@@ -34,7 +48,7 @@ def tracking(until_s: int = 20, with_motion: bool = True) -> Estimator:
 
 
 def test_nothing_is_said_before_the_first_position() -> None:
-    estimator = Estimator()
+    estimator = Estimator(ORIGIN)
     assert estimator.estimate_at(0) is None
     assert estimator.prior_at(0) is None
     assert estimator.mode_at(0) is Mode.LOST
@@ -46,7 +60,7 @@ def test_nothing_is_said_before_the_first_position() -> None:
 def test_follows_noisy_fixes_honestly() -> None:
     inside = 0
     for seed in range(20):
-        estimator = Estimator()
+        estimator = Estimator(ORIGIN)
         estimator.add_gnss(gnss(0))
         for second, (east, north) in zip(range(1, 40), Noise(seed, 3.0), strict=False):
             estimator.add_fix(fix(second, east, north))
@@ -165,7 +179,7 @@ def test_found_again_by_three_fixes_that_agree() -> None:
 
 
 def test_two_places_that_both_repeat_stay_unconfirmed() -> None:
-    estimator = Estimator()
+    estimator = Estimator(ORIGIN)
     for second in range(12):
         seen = motion(second - 1, second) if second else None
         estimator.add_exposure(second * SECOND, seen)
@@ -174,7 +188,7 @@ def test_two_places_that_both_repeat_stay_unconfirmed() -> None:
 
 
 def test_fixes_that_contradict_the_motion_stay_unconfirmed() -> None:
-    estimator = Estimator()
+    estimator = Estimator(ORIGIN)
     for second in range(8):
         seen = motion(second - 1, second) if second else None
         estimator.add_exposure(second * SECOND, seen)
@@ -246,7 +260,7 @@ def test_covariance_stays_positive_over_a_long_flight() -> None:
 @pytest.mark.parametrize("speed_m_s", [12.0, 24.0])
 def test_follows_a_turn_without_losing_it(speed_m_s: float) -> None:
     """A full circle at 0.25 rad/s, a fix a second, nothing else."""
-    estimator, rate = Estimator(), 0.25
+    estimator, rate = Estimator(ORIGIN), 0.25
     radius = speed_m_s / rate
     for second, (east, north) in zip(range(26), Noise(5, 2.0), strict=False):
         circle = radius * np.cos(rate * second), radius * np.sin(rate * second)
@@ -257,8 +271,93 @@ def test_follows_a_turn_without_losing_it(speed_m_s: float) -> None:
 
 
 def test_many_places_at_once_keep_it_lost() -> None:
-    estimator, rng = Estimator(), np.random.default_rng(2)
+    estimator, rng = Estimator(ORIGIN), np.random.default_rng(2)
     for second in range(60):
         estimator.add_exposure(second * SECOND, motion(second - 1, second) if second else None)
         refusal = estimator.add_fix(fix(second, *rng.uniform(-3000, 3000, 2)))
         assert refusal is not None and refusal.reason is Reason.UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Gnss(0, 0.0, 0.0, 3.0),
+        Gnss(0, 91.0, 8.5, 3.0),
+        Gnss(0, 47.0, 1e300, 3.0),
+        Gnss(0, float("inf"), 8.5, 3.0),
+        Gnss(0, 47.0, 8.5, float("nan")),
+        Gnss(0, 47.0, 8.5, 0.0),
+        Gnss(0, 47.0, 8.5, -3.0),
+        Gnss(0, 47.0, 8.5, 1e200),
+    ],
+)
+def test_gnss_that_is_no_position_is_left_out(bad: Gnss) -> None:
+    estimator = Estimator(ORIGIN)
+    estimator.add_gnss(bad)
+    assert estimator.estimate_at(0) is None
+
+
+def test_gnss_that_claims_to_know_everything_breaks_nothing() -> None:
+    estimator = Estimator(ORIGIN)
+    for _ in range(2):
+        estimator.add_gnss(Gnss(0, LAT_DEG, LON_DEG, 1e-200))
+    assert np.linalg.eigvalsh(at(estimator, 0).covariance)[0] > 0.0
+
+
+@pytest.mark.parametrize("change", ["lat_deg", "lon_deg", "covariance"])
+def test_a_fix_that_is_no_number_is_refused_and_leaves_no_trace(change: str) -> None:
+    nothing = np.full((2, 2), np.nan) if change == "covariance" else float("nan")
+    estimator = Estimator(ORIGIN)
+    for second in range(3):
+        refusal = estimator.add_fix(replace(fix(second), **{change: nothing}))
+        assert refusal is not None and refusal.reason is Reason.WEAK_MATCH
+    answers = [estimator.add_fix(fix(second)) is None for second in (3, 4, 5)]
+    assert answers == [False, False, True]
+    assert error_at(estimator, 5) < 5.0
+
+
+@pytest.mark.parametrize("silent_s", [8, 90])  # coasting; lost
+def test_a_jammed_receiver_that_comes_back_for_a_moment_moves_nothing(silent_s: int) -> None:
+    estimator = tracking()
+    estimator.add_gnss(gnss(20.2, has_fix=False))
+    back_s = 20.0 + silent_s
+    before = estimator.estimate_at(round(back_s * SECOND))
+    for i in (0, 1):
+        estimator.add_gnss(gnss(back_s + i / 5, 150.0))
+        estimator.add_gnss(gnss(back_s + i / 5 + 0.1, has_fix=False))
+    after = estimator.estimate_at(round(back_s * SECOND))
+    assert (after is None) == (before is None)
+    if before and after:
+        assert after.lat_deg == before.lat_deg
+        assert after.covariance[0, 0] == before.covariance[0, 0]
+
+
+def test_a_receiver_that_comes_back_for_good_is_believed() -> None:
+    estimator = tracking()
+    estimator.add_gnss(gnss(20.2, has_fix=False))
+    for i in range(5):
+        estimator.add_gnss(gnss(110 + i / 5))
+    assert error_at(estimator, 111) < 5.0
+
+
+def test_rare_wrong_fixes_do_not_confirm_one_another() -> None:
+    """After half a minute without a motion any place is where the vehicle may have flown."""
+    estimator = Estimator(ORIGIN)
+    for second, east_m in ((0, 0.0), (20, 200.0), (40, 900.0), (60, -500.0), (80, 100.0)):
+        refusal = estimator.add_fix(fix(second, east_m))
+        assert refusal is not None and refusal.reason is Reason.UNCONFIRMED
+
+
+def test_a_wrong_height_is_in_the_error_that_motion_alone_leads_to() -> None:
+    """Every motion is 5 % too short: the errors do not average out, and neither does the bound."""
+    estimator = tracking()
+    for second in range(21, 60):
+        seen = motion(second - 1, second)
+        seen = replace(
+            seen, east_m=0.95 * seen.east_m, north_m=0.95 * seen.north_m, shared_share=0.05
+        )
+        estimator.add_exposure(second * SECOND, seen)
+    error = error_at(estimator, 59)
+    assert error > 15.0
+    assert error < 2.0 * np.sqrt(np.linalg.eigvalsh(at(estimator, 59).covariance)[-1])
+    assert estimator.add_fix(fix(59.5)) is None  # and the truth still passes the gate
