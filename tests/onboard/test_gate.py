@@ -39,6 +39,7 @@ def test_a_good_match_stands():
         ({"inliers": 12, "checked": 64}, Reason.TOO_FEW_INLIERS),
         ({"residual_px": gates.MAX_RESIDUAL_PX + 0.1}, Reason.RESIDUAL_TOO_LARGE),
         ({"runner_up": 0.9}, Reason.AMBIGUOUS),
+        ({"runner_up": 0.2, "inliers": 20}, Reason.AMBIGUOUS),
         ({"scale": 1.25}, Reason.SCALE_DISAGREES),
         ({"scale": 0.8}, Reason.SCALE_DISAGREES),
         ({"rotation": 0.3}, Reason.ROTATION_DISAGREES),
