@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.whole_file import write_whole
+from onboard.pack_manifest import MANIFEST_NAME
+from onboard.whole_file import partial_name, write_whole
 
 MARK_NAME = "request.json"
 LOCK_NAME = "lock"
@@ -36,12 +37,13 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
 
     On leaving without an exception the folder is renamed to `out`. It goes when an input
     proved wrong, and stays for the same request to go on when anything else happened. An
-    existing pack is only replaced when asked to. Raises InputError: out exists, another
-    build at work, a full disk or another system error.
+    existing pack is only replaced when asked to, anything else never. Raises InputError: out
+    exists, another build at work, a full disk or another system error.
     """
     if out.exists() and not replace:
         raise InputError(f"{out}: exists already; give another --out, or --force to replace it")
     folder = out.with_name(out.name + ".partial")
+    _leave_alone_what_is_no_pack(out, folder)
     with _sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK_NAME).open("w") as lock:
@@ -83,11 +85,28 @@ def _take_up(folder: Path, request: dict[str, Any]) -> str:
     return note
 
 
+def _leave_alone_what_is_no_pack(out: Path, folder: Path) -> None:
+    """Raises InputError when something else has the name that a pack, the one it replaces or
+    an unfinished one would have."""
+    for path in (out, _old(out)):
+        if path.exists() and not (path / MANIFEST_NAME).is_file():
+            raise InputError(f"{path}: exists and is no map pack; move it or give another --out")
+    if folder.is_dir() and not (folder / MARK_NAME).exists():
+        # A build that was killed at its very start leaves these.
+        begun = {LOCK_NAME, partial_name(MARK_NAME)}
+        if {child.name for child in folder.iterdir()} - begun:
+            raise InputError(f"{folder}: exists and is no unfinished pack; move it")
+
+
+def _old(out: Path) -> Path:
+    return out.with_name(out.name + ".old")
+
+
 def _give_name(folder: Path, out: Path) -> None:
     if not out.exists():
         folder.rename(out)
         return
-    old = out.with_name(out.name + ".old")
+    old = _old(out)
     if old.exists():
         shutil.rmtree(old)
     out.rename(old)

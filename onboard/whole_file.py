@@ -16,7 +16,7 @@ def write_whole(path: Path, data: bytes | str | Iterable[str]) -> None:
 
     Raises InputError: no such folder, not writable, disk full.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(partial_name(path.name))
     try:
         with partial.open("wb") as file:
             if isinstance(data, bytes):
@@ -34,6 +34,11 @@ def write_whole(path: Path, data: bytes | str | Iterable[str]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def partial_name(name: str) -> str:
+    """What a file is called while it is written."""
+    return f"{name}.partial"
+
+
 def make_folder(path: Path) -> None:
     """Makes an output folder with its parents; one that is there already is good.
 
@@ -43,5 +48,5 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise InputError(
-            f"{path}: this folder cannot be made ({e.strerror}); choose another --out"
+            f"{path}: this folder cannot be made ({e.strerror}); choose another folder"
         ) from e

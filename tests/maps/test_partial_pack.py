@@ -5,12 +5,13 @@ import pytest
 
 from maps.partial_pack import partial_pack
 from onboard.errors import InputError
+from onboard.pack_manifest import MANIFEST_NAME
 
 REQUEST = {"levels": [18], "inputs": "a"}
 
 
-def leave_something(out, error=None, request=REQUEST):
-    with partial_pack(out, request, replace=False) as (folder, note):
+def leave_something(out, error=None, request=REQUEST, replace=False):
+    with partial_pack(out, request, replace=replace) as (folder, note):
         (folder / "work").write_text("done so far")
         if error is not None:
             raise error
@@ -65,6 +66,7 @@ def test_an_existing_pack_is_replaced_only_when_asked(tmp_path):
     out = tmp_path / "a.pack"
     out.mkdir()
     (out / "old").touch()
+    (out / MANIFEST_NAME).touch()
     with pytest.raises(InputError, match="--force"):
         leave_something(out)
     with partial_pack(out, REQUEST, replace=True) as (folder, _):
@@ -72,6 +74,22 @@ def test_an_existing_pack_is_replaced_only_when_asked(tmp_path):
         assert (out / "old").exists()
     assert [p.name for p in out.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["a.pack"]
+
+
+@pytest.mark.parametrize("name", ["a.pack", "a.pack.old", "a.pack.partial"])
+def test_a_folder_that_is_no_pack_is_never_deleted(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "photo.jpg").touch()
+    with pytest.raises(InputError, match=f"{name}: exists"):
+        leave_something(tmp_path / "a.pack", replace=True)
+    assert (tmp_path / name / "photo.jpg").exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_is_never_replaced_by_a_pack(tmp_path):
+    (tmp_path / "a.pack").touch()
+    with pytest.raises(InputError, match="no map pack"):
+        leave_something(tmp_path / "a.pack", replace=True)
 
 
 def test_two_builds_do_not_share_a_folder(tmp_path):
