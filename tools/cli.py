@@ -9,6 +9,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from onboard.errors import InputError
 
@@ -38,6 +39,13 @@ EXTRA_OF_PACKAGE = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """One sentence where argparse would print its usage, too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; '{self.prog} --help' tells more")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0 good, 1 judged not good, 2 bad input."""
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -46,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _no_such_command(argv)
     try:
         module = importlib.import_module(COMMANDS[name])
-        parser = argparse.ArgumentParser(prog=f"pilotage {name}", description=module.HELP)
+        parser = _Parser(prog=f"pilotage {name}", description=module.HELP)
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(argv[len(name.split()) :])))
     except InputError as e:
@@ -68,14 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _no_such_command(argv: Sequence[str]) -> int:
-    wants_help = not argv or argv[0] in ("-h", "--help", "help")
-    out = sys.stdout if wants_help else sys.stderr
-    if not wants_help:
-        print(f"pilotage: no command '{' '.join(argv[:2])}'", file=out)
-    print("usage: pilotage COMMAND ...   (pilotage COMMAND --help tells more)\n", file=out)
+    if argv and argv[0] not in ("-h", "--help", "help"):
+        known = ", ".join(COMMANDS)
+        print(f"pilotage: no command '{' '.join(argv[:2])}'; known are {known}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    print("usage: pilotage COMMAND ...   (pilotage COMMAND --help tells more)\n")
     for name in COMMANDS:
-        print(f"  pilotage {name}", file=out)
-    return 0 if wants_help else EXIT_BAD_INPUT
+        print(f"  pilotage {name}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from onboard.map_pack import MapPack
 from onboard.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from tools.photo_camera import camera_of, turns_with_gimbal
 from tools.photo_folder import Flight, Photo, read_flight
+
+MOST_M = 1_000_000.0  # no map pack is wider
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ def refuse_wrong_map(inputs: FlightInputs) -> None:
 
 
 def positive(text: str) -> float:
-    """For argparse: a finite number above zero."""
+    """For argparse: metres above zero."""
     value = float(text)
-    if not (math.isfinite(value) and value > 0):
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
+    if not 0 < value <= MOST_M:
+        raise argparse.ArgumentTypeError(f"{text} is not above zero and up to {MOST_M:.0f}")
     return value
 
 

@@ -1,0 +1,31 @@
+"""Whatever is wrong with a command line is one sentence and exit status 2."""
+
+import pytest
+
+from tools.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("bogus", "no command 'bogus'"),
+        ("map bogus", "no command 'map bogus'"),
+        ("replay photos", "--map"),
+        ("replay photos --map a.pack --bogus", "--bogus"),
+        ("replay photos --map a.pack --agl-m nan", "--agl-m"),
+        ("replay photos --map a.pack --gnss-lost-after 20x", "20x"),
+        ("evaluate photos --map a.pack --prior-sigma-m 1e300", "--prior-sigma-m"),
+        ("demo --seconds long", "--seconds"),
+    ],
+)
+def test_a_wrong_line_is_one_sentence(line, said, capsys):
+    assert main(line.split()) == 2
+    out, err = capsys.readouterr()
+    assert said in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("line", ["", "--help", "help"])
+def test_help_names_every_command(line, capsys):
+    assert main(line.split()) == 0
+    out = capsys.readouterr().out
+    assert all(f"pilotage {name}\n" in out for name in COMMANDS)
