@@ -103,7 +103,7 @@ def _check_address(address: str) -> None:
             raise InputError(f"{address}: not HOST:PORT with a port of 1 to 65535; give {FORMS}")
         try:
             socket.gethostbyname(host)
-        except OSError as e:
+        except (OSError, UnicodeError) as e:  # UnicodeError: no name that a host can have
             raise InputError(f"{address}: no such host '{host}' ({_reason(e)})") from e
         return
     path = Path(address)

@@ -45,8 +45,9 @@ def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:
     hints = typing.get_type_hints(kind)
     for key in table:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.0)
-            raise InputError(f"{where}: unknown key '{key}'; did you mean '{near[0]}'?")
+            near = difflib.get_close_matches(key, fields, n=1)
+            known = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(fields)}"
+            raise InputError(f"{where}: unknown key '{key}'; {known}")
     values = {k: _convert(v, hints[k], f"{where}: {k}") for k, v in table.items()}
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
@@ -84,7 +85,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as e:
+            raise InputError(f"{where}: more digits than a number can have") from e
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise InputError(f"{where}: expected {hint.__name__}, got {value!r}")
     return value

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 NO_POSITION_DEG = 1e-6  # both latitude and longitude this near zero: a receiver without a fix
 NO_GIMBAL_DEG = 1e-6  # all three gimbal angles this near zero: tags written, never filled
+LATEST_NS = 2**63 - 1  # what a 64-bit clock can tell: the year 2262
 _TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
 _FLIGHT = ("FlightRollDegree", "FlightPitchDegree", "FlightYawDegree")
 _SENSEFLY = ("RollAngle", "PitchAngle", "Heading")
@@ -193,4 +194,5 @@ def _time_ns(exif: Any, details: dict[int, Any]) -> int | None:
     except ValueError:
         moment = moment.replace(tzinfo=timezone.utc)
     since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    return (since // timedelta(seconds=1)) * 1_000_000_000 + round(fraction * 1e9)
+    time_ns = (since // timedelta(seconds=1)) * 1_000_000_000 + round(fraction * 1e9)
+    return time_ns if abs(time_ns) <= LATEST_NS else None

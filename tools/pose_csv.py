@@ -24,7 +24,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from onboard.errors import InputError
-from tools.photo_tags import Angles, PhotoTags, is_unfilled, position_or_none
+from tools.photo_tags import LATEST_NS, Angles, PhotoTags, is_unfilled, position_or_none
 
 NAMES = {
     "file": ("filename", "file", "image", "photo", "frame", "name"),
@@ -157,14 +157,21 @@ def _number(text: str, where: str) -> float | None:
 
 
 def _time_ns(values: dict[str, str], time_s: float | None, where: str) -> int | None:
+    time_ns = None
     if values.get("time_ns"):
         try:
-            return int(values["time_ns"])
+            time_ns = int(values["time_ns"])
         except ValueError as e:
             raise InputError(f"{where}, time_ns: '{values['time_ns']}' is no whole number") from e
-    if time_s is not None:
-        return round(time_s * 1e9)
-    return parse_time_ns(values["time"], f"{where}, time") if values.get("time") else None
+    elif time_s is not None:
+        time_ns = round(time_s * 1e9) if math.isfinite(time_s * 1e9) else LATEST_NS + 1
+    elif values.get("time"):
+        time_ns = parse_time_ns(values["time"], f"{where}, time")
+    if time_ns is not None and abs(time_ns) > LATEST_NS:
+        raise InputError(
+            f"{where}: its time is beyond 64 bits of nanoseconds (years 1678 to 2262); correct it"
+        )
+    return time_ns
 
 
 def parse_time_ns(text: str, where: str) -> int:

@@ -91,6 +91,8 @@ def test_an_autopilot_that_hangs_up_stops_nothing() -> None:
         ("udpout:127.0.0.1:abc", "HOST:PORT"),
         ("udpin:127.0.0.1:70000", "HOST:PORT"),
         ("udpout:no.such.host.invalid:14550", "no such host"),
+        ("udpout:..:14550", "no such host"),
+        (f"udpout:{300 * 'a'}:14550", "no such host"),
         ("tcp:127.0.0.1:1", "cannot be opened"),
         ("/dev/no-such-device", "No such file"),
         ("/etc/hostname", "not a serial device"),

@@ -57,6 +57,8 @@ def test_tables_lists_and_paths(tmp_path):
     ("text", "says"),
     [
         ("coutn = 3", "unknown key 'coutn'; did you mean 'count'"),
+        ("zzzz = 3", "unknown key 'zzzz'; known are count, inner"),
+        (f"count = 3\n[inner]\nsize_m = 1{400 * '0'}", "size_m: more digits"),
         ("count = 3\n[inner]\nsize = 1", "a.toml: inner: unknown key 'size'.*size_m"),
         ('count = "three"', "count: expected int, got 'three'"),
         ("count = true", "count: expected int"),

@@ -53,6 +53,9 @@ def test_other_names_semicolons_and_a_byte_order_mark(tmp_path):
         ("file,lat,lon\na.jpg,1,2\nA.JPG,1,2\n", "line 3: 'A.JPG' is there twice"),
         ("file,lat,lon\n,1,2\n", "line 2: no file name"),
         ("file,time\na.jpg,noon\n", "line 2, time: 'noon' is no date"),
+        ("file,time_s\na.jpg,1e300\n", "line 2: its time"),
+        (f"file,time_ns\na.jpg,{2**63}\n", "line 2: its time"),
+        ("file,time\na.jpg,9999-12-31\n", "line 2: its time"),
         ("file,time_ns\na.jpg,1.5\n", "line 2, time_ns: '1.5' is no whole number"),
     ],
 )
