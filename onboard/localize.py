@@ -12,6 +12,7 @@ import numpy as np
 
 from onboard.camera import Camera
 from onboard.describe import Describer
+from onboard.errors import InputError
 from onboard.gate import gate
 from onboard.geodesy import offset_latlon
 from onboard.locate import locate
@@ -100,15 +101,19 @@ class Localizer:
         latency_ms = dict(look.latency_ms)
         view, match = look.view, None
         centre_prior = self._of_the_centre(prior, view) if prior else None
-        with timed(latency_ms, Stage.RETRIEVE.value):
-            k = CANDIDATES_WITH_PRIOR if centre_prior else CANDIDATES
-            descriptor = look.description.descriptor
-            candidates = retrieve(self._pack, view.level, descriptor, k, centre_prior)
+        candidates: tuple[Candidate, ...] = ()
         outcome: Fix | Refusal
-        if candidates:
-            outcome, match = self._match(look, candidates, centre_prior, latency_ms)
-        else:
-            outcome = self._nothing_near(view, centre_prior)
+        try:
+            with timed(latency_ms, Stage.RETRIEVE.value):
+                k = CANDIDATES_WITH_PRIOR if centre_prior else CANDIDATES
+                descriptor = look.description.descriptor
+                candidates = retrieve(self._pack, view.level, descriptor, k, centre_prior)
+            if candidates:
+                outcome, match = self._match(look, candidates, centre_prior, latency_ms)
+            else:
+                outcome = self._nothing_near(view, centre_prior)
+        except InputError as e:  # the map was whole when it was opened
+            outcome = Refusal(view.time_ns, Stage.RETRIEVE, Reason.MAP_UNREADABLE, str(e))
         return FrameResult(
             frame_name=look.name,
             time_ns=view.time_ns,

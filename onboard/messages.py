@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 
 TILE_PX = 256  # side of a tile and of a view
 TILE_STRIDE_PX = 128  # 50 % overlap
-DEFAULT_CAMERA_ID = "camera"
 
 
 class Stage(str, Enum):
@@ -37,7 +36,6 @@ class Stage(str, Enum):
     LOCATE = "locate"
     GATE = "gate"
     FUSE = "fuse"
-    PUBLISH = "publish"
 
 
 class Reason(str, Enum):
@@ -52,11 +50,12 @@ class Reason(str, Enum):
     TOO_OBLIQUE = "too_oblique"  # the camera looks at or near the horizon
     VIEW_TOO_SMALL = "view_too_small"  # too little ground in the picture
     OUTSIDE_MAP = "outside_map"
+    MAP_UNREADABLE = "map_unreadable"  # the disk or a tile failed in flight
     NO_CANDIDATE = "no_candidate"
     TOO_FEW_INLIERS = "too_few_inliers"
     RESIDUAL_TOO_LARGE = "residual_too_large"
     AMBIGUOUS = "ambiguous"  # two places fit almost equally well
-    WEAK_MATCH = "weak_match"
+    WEAK_MATCH = "weak_match"  # its figures are no numbers
     SCALE_DISAGREES = "scale_disagrees"
     ROTATION_DISAGREES = "rotation_disagrees"
     FAR_FROM_PRIOR = "far_from_prior"
@@ -81,7 +80,7 @@ class Frame:
     time_ns: int
     image: Picture | None
     name: str = ""
-    camera_id: str = DEFAULT_CAMERA_ID
+    camera_id: str = "camera"
 
 
 @dataclass(frozen=True)
@@ -230,8 +229,8 @@ class Match:
 @dataclass(frozen=True)
 class Motion:
     """How far the ground point below the vehicle moved between two exposures, seen by
-    matching one view with the next. covariance is 2x2 east-north m2. shared_share: one sigma
-    of the error that motions in a row have in common (height, yaw), as a share of the way."""
+    matching views. covariance is 2x2 east-north m2; shared_share the part of the way (1 sigma)
+    by which motions in a row err alike, from height and yaw."""
 
     from_ns: int
     to_ns: int
@@ -259,7 +258,7 @@ class Fix:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a frame gave no fix: the stage that said no, the reason, and the figures behind it."""
+    """Why a frame gave no fix: the stage that said no, the reason, the figures behind it."""
 
     time_ns: int
     stage: Stage
@@ -270,8 +269,7 @@ class Refusal:
 @dataclass(frozen=True)
 class Estimate:
     """The estimator's state at time_ns. Velocities are m/s; covariance is that of the
-    position. velocity_sigma_m_s is None when velocity was never measured. fix_age_s is
-    None before the first fix."""
+    position, fix_age_s the time since one was taken in; velocity_sigma_m_s None while unmeasured."""
 
     time_ns: int
     lat_deg: float
@@ -280,7 +278,7 @@ class Estimate:
     velocity_east_m_s: float
     covariance: Floats
     velocity_sigma_m_s: float | None
-    fix_age_s: float | None
+    fix_age_s: float
     mode: Mode
     amsl_m: float | None = None
     amsl_sigma_m: float | None = None

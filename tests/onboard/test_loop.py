@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,6 +32,7 @@ from onboard.messages import (
     Stage,
 )
 from onboard.model_bundle import load_bundle
+from onboard.pack_manifest import IMAGERY_NAME
 from tests.tools import small_area
 
 SECOND = 1_000_000_000
@@ -214,6 +218,18 @@ def test_another_place_is_outside_the_map(area: Area) -> None:
     result = navigator.handle(Frame(0, area.picture_at(0.0)))
     assert result is not None and result.refusal is not None
     assert result.refusal.reason is Reason.OUTSIDE_MAP
+
+
+def test_a_map_that_fails_in_flight_refuses_frames(area: Area, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.pack"
+    shutil.copytree(area.pack.path, damaged)
+    with sqlite3.connect(damaged / IMAGERY_NAME) as db:
+        db.execute("UPDATE tiles SET tile_data = x'00'")
+    pack = MapPack.open(damaged, check_hashes=False)
+    navigator = Navigator(pack, area.describer, CAMERA)
+    results = [r for e in area.events() if e.time_ns <= SECOND and (r := navigator.handle(e))]
+    assert [r.refusal and r.refusal.reason for r in results] == [Reason.MAP_UNREADABLE] * 2
+    assert results[-1].estimate is not None  # GNSS carries on
 
 
 def test_silence_ends_in_silence(area: Area) -> None:
