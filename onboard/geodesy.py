@@ -52,12 +52,6 @@ def pixel_size_m(lat_deg: float, level: int) -> tuple[float, float]:
     return vertical * cos_lat * radians_per_px, meridian * cos_lat * radians_per_px
 
 
-def level_for_ground_size(lat_deg: float, ground_size_m: float) -> int:
-    """The level whose pixel comes nearest (in ratio) to a ground size in m/px."""
-    east_m, _ = pixel_size_m(lat_deg, 0)
-    return max(0, round(math.log2(east_m / ground_size_m)))
-
-
 def enu_offset_m(lat0_deg: Any, lon0_deg: Any, lat_deg: Any, lon_deg: Any) -> tuple[Any, Any]:
     """(east, north) metres from the first position to the second, by the radii of curvature
     half way: better than 1 mm over 1 km."""

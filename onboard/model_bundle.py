@@ -27,10 +27,6 @@ class ModelBundle:
     descriptor_dim: int
     train_ground_size_m: tuple[float, float]
 
-    @property
-    def model_path(self) -> Path:
-        return self.path / "model.onnx"
-
 
 def load_bundle(path: Path = DEFAULT_BUNDLE) -> ModelBundle:
     """Reads model.json and checks the hash of every file it names.

@@ -41,7 +41,7 @@ IGNORE_SPEED_ACCURACY, IGNORE_VERTICAL_ACCURACY = 32, 128
 # MAV_SEVERITY
 CRITICAL, WARNING, NOTICE, INFO = 2, 4, 5, 6
 MODE_TEXTS = {
-    Mode.TRACKING: (NOTICE, "Pilotage: position from vision"),
+    Mode.TRACKING: (NOTICE, "Pilotage: has a position"),
     Mode.COASTING: (WARNING, "Pilotage: no fix, coasting"),
     Mode.LOST: (CRITICAL, "Pilotage: position lost"),
 }

@@ -11,7 +11,6 @@ from onboard.geodesy import (
     distance_m,
     enu_offset_m,
     latlon_to_pixel,
-    level_for_ground_size,
     offset_latlon,
     pixel_size_m,
     pixel_to_latlon,
@@ -67,8 +66,3 @@ def test_pixel_size_is_what_a_pixel_spans(lat, level):
     east = GEOD.inv(12.0, lat, *reversed(pixel_to_latlon(x + 1, y, level)))[2]
     north = GEOD.inv(12.0, lat, *reversed(pixel_to_latlon(x, y + 1, level)))[2]
     assert pixel_size_m(lat, level) == pytest.approx((east, north), rel=1e-4)
-
-
-@pytest.mark.parametrize("level", [14, 17, 20])
-def test_level_of_its_own_ground_size(level):
-    assert level_for_ground_size(47.0, pixel_size_m(47.0, level)[0]) == level
