@@ -269,7 +269,7 @@ class Refusal:
 @dataclass(frozen=True)
 class Estimate:
     """The estimator's state at time_ns. Velocities are m/s; covariance is that of the
-    position, fix_age_s the time since one was taken in; velocity_sigma_m_s None while unmeasured."""
+    position, fix_age_s the time since one was taken in; velocity_sigma_m_s None if unmeasured."""
 
     time_ns: int
     lat_deg: float
