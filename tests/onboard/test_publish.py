@@ -161,5 +161,5 @@ def test_a_heartbeat_a_second_and_a_text_per_mode() -> None:
     assert len(link.of("gps")) == 50
     assert link.of("heartbeat") == [False, True, True, True, False]
     texts = link.of("text")
-    assert [severity for severity, _ in texts] == [INFO, NOTICE, WARNING, CRITICAL]  # type: ignore
+    assert [severity for severity, _ in texts] == [INFO, NOTICE, WARNING, CRITICAL]
     assert all(len(text) <= 50 for _, text in texts)  # type: ignore[misc]
