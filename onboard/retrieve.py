@@ -37,7 +37,7 @@ def retrieve(
 
     descriptor: (D,) float32 of unit length. prior: where the view's centre (not the
     vehicle) may be. With it, candidates are ordered by similarity + PRIOR_WEIGHT *
-    log_prior; see `fused_score`.
+    log_prior.
     """
     if not np.isfinite(descriptor).all():
         return ()  # hnswlib would answer NaN with arbitrary tiles
@@ -51,11 +51,6 @@ def retrieve(
         Candidate(tiles.tile_id(int(near[i])), float(distance[i]), float(log_prior[i]))
         for i in best
     )
-
-
-def fused_score(candidate: Candidate) -> float:
-    """What candidates are ordered by, higher is better."""
-    return 1.0 - candidate.distance + PRIOR_WEIGHT * candidate.log_prior
 
 
 def tiles_near(tiles: TileTable, prior: Prior) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

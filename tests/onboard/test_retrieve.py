@@ -9,7 +9,7 @@ from onboard import retrieve as retrieve_module
 from onboard.geodesy import distance_m, offset_latlon, pixel_size_m, pixel_to_latlon
 from onboard.map_pack import MapPack
 from onboard.messages import TILE_PX, Prior
-from onboard.retrieve import PRIOR_WEIGHT, WINDOW_SIGMAS, fused_score, retrieve, tiles_near
+from onboard.retrieve import PRIOR_WEIGHT, WINDOW_SIGMAS, retrieve, tiles_near
 from tests.onboard.hand_made_pack import LEVEL, clustered, square_table, write_pack
 
 
@@ -51,7 +51,7 @@ def test_with_a_prior_candidates_are_ordered_by_fused_score(pack):
     found = retrieve(pack, LEVEL, query, 12, Prior(*position_of(pack, i), 80.0))
     assert found[0].tile == pack.tiles(LEVEL).tile_id(i)
     assert len(found) == 12
-    scores = [fused_score(c) for c in found]
+    scores = [1.0 - c.distance + PRIOR_WEIGHT * c.log_prior for c in found]
     assert scores == sorted(scores, reverse=True)
     assert scores[3] == pytest.approx(1 - found[3].distance + PRIOR_WEIGHT * found[3].log_prior)
 
