@@ -19,15 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from export.train_settings import TrainSettings
-    from export.trainer import train
+    from export.training.settings import TrainSettings
+    from export.training.trainer import train
     from onboard.settings import load_settings
 
     settings = load_settings(args.config, TrainSettings)
     checkpoint = train(settings, args.out)
     print(f"trained: {checkpoint}")
     if args.bundle is not None:
-        from export.trained_bundle import bundle_from_checkpoint
+        from export.bundles.trained_bundle import bundle_from_checkpoint
 
         parity = bundle_from_checkpoint(checkpoint, settings, args.bundle)
         worst = max(parity.values())

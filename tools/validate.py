@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from export.flight_validation import Located, locate_all, summary
-    from export.scenes import load_scenes
-    from export.train_settings import TrainSettings
-    from export.two_dates import two_dates_set
-    from export.validation import HeldOut, held_out_set
-    from export.world_scenes import world_scene
+    from export.overhead.scenes import load_scenes
+    from export.overhead.world_scenes import world_scene
+    from export.training.settings import TrainSettings
+    from export.validation.held_out import HeldOut, held_out_set
+    from export.validation.in_flight import Located, locate_all, summary
+    from export.validation.two_dates import two_dates_set
     from onboard.describe import Describer
     from onboard.model_bundle import load_bundle
     from onboard.settings import load_settings

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from export.losses import cell_loss, centre_labels, patch_loss, retrieval_loss
+from export.losses.matching import cell_loss, centre_labels, patch_loss, retrieval_loss
 from export.networks.unifygeo_edge import PatchMatcher, unit
 
 IDENTITY = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.scenes import Source, SourceKind, load_scenes
+from export.overhead.scenes import Source, SourceKind, load_scenes
 from onboard.errors import InputError
 
 

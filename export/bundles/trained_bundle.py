@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from export.bundle import write_bundle
-from export.pairs import GROUND_SIZE_M
-from export.train_settings import TrainSettings
-from export.trainer import Model, load_checkpoint
+from export.bundles.flight_bundle import write_bundle
+from export.overhead.pairs import GROUND_SIZE_M
+from export.training.settings import TrainSettings
+from export.training.trainer import Model, load_checkpoint
 from onboard.errors import InputError
 
 XFEAT = "XFeat (verlab/accelerated_features), Apache-2.0, batch norm folded; all layers trained on"

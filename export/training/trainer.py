@@ -14,9 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from export.batches import BatchStream
-from export.curves import draw_curves
-from export.losses import cell_loss, centre_labels, patch_loss, retrieval_loss
+from export.losses.matching import cell_loss, centre_labels, patch_loss, retrieval_loss
 from export.networks.unifygeo_edge import (
     COARSE_STRIDE,
     FINE_STRIDE,
@@ -25,10 +23,12 @@ from export.networks.unifygeo_edge import (
     UnifyGeoEdge,
     load_xfeat,
 )
-from export.pairs import PairBatch
-from export.scenes import load_scenes
-from export.train_settings import TrainSettings
-from export.validation import ValidationResult, held_out_set, validate
+from export.overhead.pairs import PairBatch
+from export.overhead.scenes import load_scenes
+from export.training.batches import BatchStream
+from export.training.curves import draw_curves
+from export.training.settings import TrainSettings
+from export.validation.held_out import ValidationResult, held_out_set, validate
 from onboard.errors import InputError
 
 # after UnifyGeo's L_D + 100 L_G + 10 L_M + L_R, whose sums are here means over the batch

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.validation import TILE_PX, HeldOut
+from export.validation.held_out import TILE_PX, HeldOut
 from onboard.errors import InputError
 
 VIEWS_PER_PLOT = 4

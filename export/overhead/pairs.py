@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from export.appearance import photograph
-from export.scenes import Scene
+from export.overhead.appearance import photograph
+from export.overhead.scenes import Scene
 
 PLACES_PER_SCENE = 4
 GROUND_SIZE_M = (0.15, 0.8)  # of a pixel of training pictures, where the scene allows

@@ -16,8 +16,8 @@ from export.networks.unifygeo_edge import (
     UnifyGeoEdge,
     unit,
 )
-from export.pairs import cut, make_pair
-from export.scenes import Scene
+from export.overhead.pairs import cut, make_pair
+from export.overhead.scenes import Scene
 
 TILE_PX = 256
 RERANKED = 8

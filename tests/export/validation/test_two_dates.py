@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from export.two_dates import VIEWS_PER_PLOT, two_dates_set
+from export.validation.two_dates import VIEWS_PER_PLOT, two_dates_set
 from onboard.errors import InputError
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset
 
-from export.pairs import PairBatch, sample_batch
-from export.scenes import Scene, load_scenes
-from export.train_settings import TrainSettings
+from export.overhead.pairs import PairBatch, sample_batch
+from export.overhead.scenes import Scene, load_scenes
+from export.training.settings import TrainSettings
 
 
 class BatchStream(IterableDataset[PairBatch]):
@@ -44,7 +44,7 @@ class BatchStream(IterableDataset[PairBatch]):
 
     def _landscapes(self, step: int, kept: dict[int, Scene]) -> dict[int, Scene]:
         """The landscapes in use at a step: the newest and those before it."""
-        from export.world_scenes import world_scene
+        from export.overhead.world_scenes import world_scene
 
         world = self._settings.world
         assert world is not None

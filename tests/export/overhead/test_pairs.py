@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from export.appearance import photograph
-from export.pairs import cut, make_pair, sample_batch
-from export.scenes import make_scene
+from export.overhead.appearance import photograph
+from export.overhead.pairs import cut, make_pair, sample_batch
+from export.overhead.scenes import make_scene
 
 
 @pytest.fixture(scope="module")

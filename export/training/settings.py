@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.scenes import Source
+from export.overhead.scenes import Source
 
 
 @dataclass(frozen=True)

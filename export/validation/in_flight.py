@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from export.validation import PRIOR_RADIUS_M, HeldOut
+from export.validation.held_out import PRIOR_RADIUS_M, HeldOut
 from onboard.describe import Describer
 from onboard.gate import gate
 from onboard.locate import locate

@@ -10,12 +10,12 @@ import onnx
 import pytest
 import torch
 
-from export.bundle import write_bundle
+from export.bundles.flight_bundle import write_bundle
+from export.bundles.trained_bundle import bundle_from_checkpoint
 from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
-from export.scenes import Source, SourceKind
-from export.train_settings import TrainSettings, Validation
-from export.trained_bundle import bundle_from_checkpoint
-from export.trainer import train
+from export.overhead.scenes import Source, SourceKind
+from export.training.settings import TrainSettings, Validation
+from export.training.trainer import train
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.model_bundle import load_bundle
@@ -57,7 +57,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(small, trained, tmp_path):
     class Killed(Exception):
         pass
 
-    import export.trainer as trainer
+    import export.training.trainer as trainer
 
     save = trainer._save
 

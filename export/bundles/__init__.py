@@ -1,0 +1,1 @@
+"""Networks into model bundles and engines, and whether those answer like the networks."""

@@ -1,0 +1,1 @@
+"""Our own training pairs: overhead pictures, cut and changed into tiles and views."""

@@ -1,0 +1,1 @@
+"""One trainer for every network: configuration, tasks, the loop, its log."""
