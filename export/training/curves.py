@@ -10,20 +10,19 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-LOSSES = ("loss", "retrieval", "rerank", "heatmap", "coarse", "fine", "patch")
-SHARES = ("recall_1", "recall_5", "recall_1_short", "located_share", "located_with_prior_share")
-
 
 def draw_curves(log: Path, validation: Path, out: Path) -> None:
     """Losses by step on the left, shares of the held-out queries on the right; a PNG."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-    for axes, path, columns in ((left, log, LOSSES), (right, validation, SHARES)):
+    for axes, path in ((left, log), (right, validation)):
         rows = _read(path)
-        for column in columns:
-            axes.plot([r["step"] for r in rows], [r[column] for r in rows], label=column)
+        for column in rows[0] if rows else ():
+            if column not in ("step", "seconds"):
+                axes.plot([r["step"] for r in rows], [r[column] for r in rows], label=column)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        if rows:
+            axes.legend(fontsize=8)
     left.set_yscale("log")
     left.set_title("training losses")
     right.set_ylim(0, 1)
