@@ -1,0 +1,66 @@
+"""Reads one picture of a data set; a truncated one is an error, not a picture with a gray half."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from export.datasets.retrieval_set import Size
+from onboard.errors import InputError
+from onboard.messages import Picture
+
+# Above this shrink factor bilinear sampling skips pixels, and area averaging takes its place.
+AREA_FROM = 2.0
+NPZ_KEY = "image"  # of AnyVisLoc's .npz, RGB
+
+
+def read_picture(path: Path, size: Size | None = None) -> Picture:
+    """(H, W, 3) uint8 BGR, resized to `size` (height, width) if given, with no regard to its
+    aspect, as the field does it: bilinear with exact pixel centres (Sample4Geo), by area where
+    it shrinks more than twofold. Gray pictures get three channels, transparency is dropped.
+
+    Raises InputError: absent, not a picture, truncated.
+    """
+    picture = _npz(path) if path.suffix.lower() == ".npz" else _decoded(path)
+    if size is None or picture.shape[:2] == size:
+        return picture
+    shrink = max(picture.shape[0] / size[0], picture.shape[1] / size[1])
+    how = cv2.INTER_AREA if shrink > AREA_FROM else cv2.INTER_LINEAR_EXACT
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=how), np.uint8)
+
+
+def _decoded(path: Path) -> Picture:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # large pictures, damaged tags
+            with Image.open(path) as image:
+                rgb = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    except FileNotFoundError as e:
+        raise InputError(f"{path}: this picture is missing; get the data set again") from e
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+        raise InputError(
+            f"{path}: this picture cannot be decoded ({e or type(e).__name__}); "
+            "get this file of the data set again"
+        ) from e
+    return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _npz(path: Path) -> Picture:
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            rgb = held[NPZ_KEY]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
+        raise InputError(
+            f"{path}: holds no picture '{NPZ_KEY}' ({e}); get this file of the data set again"
+        ) from e
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise InputError(
+            f"{path}: '{NPZ_KEY}' is {rgb.dtype} {rgb.shape}, not uint8 (H, W, 3); "
+            "get this file of the data set again"
+        )
+    return np.ascontiguousarray(rgb[:, :, ::-1])
