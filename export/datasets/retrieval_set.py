@@ -127,7 +127,7 @@ def _check(
     if len(indexes) != len(queries):
         raise ValueError(f"answers for {len(indexes)} of {len(queries)} queries")
     for own in indexes:
-        if own and not (0 <= min(own) and max(own) < len(gallery)):
+        if own and not (min(own) >= 0 and max(own) < len(gallery)):
             raise ValueError(f"an answer {own} outside a gallery of {len(gallery)}")
     if weights and [len(w) for w in weights] != [len(own) for own in indexes]:
         raise ValueError("not one weight for each answer")
