@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from export.losses.infonce import symmetric_infonce
 from export.networks.unifygeo_edge import (
     FINE_STRIDE,
     PATCH_CELLS,
@@ -21,7 +22,6 @@ from export.networks.unifygeo_edge import (
     unit,
 )
 
-LABEL_SMOOTHING = 0.1  # Sample4Geo, CV-Cities, UnifyGeo
 LABEL_SIGMA_CELLS = 0.8
 PATCH_SIGMA_CELLS = 0.5
 PATCH_SCALE = 20.0  # logits per unit of cosine
@@ -30,16 +30,11 @@ MIN_PATCH_GROUND = 0.7
 
 def retrieval_loss(views: Tensor, tiles: Tensor, log_scale: Tensor) -> Tensor:
     """L_G on all numbers and on the first 64 alone; (N,256) each, unit length."""
-    scale = log_scale.exp().clamp(max=100.0)
-    target = torch.arange(len(views))
-    total = torch.zeros(())
-    for dim in (views.shape[1], SHORT_DESCRIPTOR_DIM):
-        logits = scale * unit(views[:, :dim]) @ unit(tiles[:, :dim]).T
-        total = total + 0.25 * (
-            F.cross_entropy(logits, target, label_smoothing=LABEL_SMOOTHING)
-            + F.cross_entropy(logits.T, target, label_smoothing=LABEL_SMOOTHING)
-        )
-    return total
+    short = slice(SHORT_DESCRIPTOR_DIM)
+    return 0.5 * (
+        symmetric_infonce(unit(views), unit(tiles), log_scale)
+        + symmetric_infonce(unit(views[:, short]), unit(tiles[:, short]), log_scale)
+    )
 
 
 def centre_labels(view_to_tile: Tensor, picture_px: int, stride: int) -> Tensor:
