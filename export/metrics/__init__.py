@@ -1,0 +1,1 @@
+"""How well descriptors find places: the field's figures by the field's formulas."""
