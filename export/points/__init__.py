@@ -1,0 +1,1 @@
+"""Point clouds from multi-view photographs, and what is learned beside them."""
