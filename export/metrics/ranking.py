@@ -54,7 +54,7 @@ def hits(
     for row, *own in zip(rivals, positives, spared, strict=True):
         for places in own:
             row[list(places)] = NOWHERE
-    return (best > NOWHERE) & (rivals.max(1, initial=NOWHERE) <= best)
+    return np.asarray((best > NOWHERE) & (rivals.max(1, initial=NOWHERE) <= best))
 
 
 def _best(block: Floats32, positives: Sequence[Sequence[int]]) -> Floats32:

@@ -1,0 +1,1 @@
+"""Bad weather over good pictures: the ten conditions that the field measures under."""
