@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,6 @@ from onboard.messages import Picture
 
 # Above this shrink factor bilinear sampling skips pixels, and area averaging takes its place.
 AREA_FROM = 2.0
-NPZ_KEY = "image"  # of AnyVisLoc's .npz, RGB
 
 
 def read_picture(path: Path, size: Size | None = None) -> Picture:
@@ -26,7 +24,7 @@ def read_picture(path: Path, size: Size | None = None) -> Picture:
 
     Raises InputError: absent, not a picture, truncated.
     """
-    picture = _npz(path) if path.suffix.lower() == ".npz" else _decoded(path)
+    picture = _decoded(path)
     if size is None or picture.shape[:2] == size:
         return picture
     shrink = max(picture.shape[0] / size[0], picture.shape[1] / size[1])
@@ -47,20 +45,4 @@ def _decoded(path: Path) -> Picture:
             f"{path}: this picture cannot be decoded ({e or type(e).__name__}); "
             "get this file of the data set again"
         ) from e
-    return np.ascontiguousarray(rgb[:, :, ::-1])
-
-
-def _npz(path: Path) -> Picture:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            rgb = held[NPZ_KEY]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
-        raise InputError(
-            f"{path}: holds no picture '{NPZ_KEY}' ({e}); get this file of the data set again"
-        ) from e
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise InputError(
-            f"{path}: '{NPZ_KEY}' is {rgb.dtype} {rgb.shape}, not uint8 (H, W, 3); "
-            "get this file of the data set again"
-        )
     return np.ascontiguousarray(rgb[:, :, ::-1])
