@@ -25,6 +25,6 @@ class Deconvolution(nn.ConvTranspose2d):
 
     def by_depth_to_space(self, x: Tensor) -> Tensor:
         """The same result by a 1x1 convolution; its channels are (cout, row, column)."""
-        weight = self.weight.permute(1, 2, 3, 0).flatten(0, 2)[..., None, None]
-        bias = None if self.bias is None else torch.stack([self.bias] * 4, 1).flatten()
+        weight = self.weight.permute(1, 2, 3, 0).reshape(-1, self.in_channels, 1, 1)
+        bias = None if self.bias is None else torch.stack([self.bias] * 4, 1).reshape(-1)
         return F.pixel_shuffle(F.conv2d(x, weight, bias), 2)
