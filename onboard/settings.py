@@ -27,15 +27,19 @@ def load_settings(path: Path, kind: type[T]) -> T:
     Raises InputError: unreadable file, bad TOML (with line), unknown key, wrong type,
     missing key, or a ValueError that the dataclass's own __post_init__ raised.
     """
+    return settings_from_table(read_table(path), kind, str(path))
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Parses a TOML file. Raises InputError: unreadable file, bad TOML (with line)."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(
             f"{path}: cannot be read ({e.strerror}); give an existing TOML file"
         ) from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InputError(f"{path}: not valid TOML: {e}; correct that line") from e
-    return settings_from_table(table, kind, str(path))
 
 
 def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:

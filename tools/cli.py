@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "tools.demo",
     "train": "tools.train",
     "validate": "tools.validate",
+    "ablation": "tools.ablation",
     "weather": "tools.weather_sheet",
 }
 EXIT_BAD_INPUT = 2

@@ -1,11 +1,11 @@
-"""`pilotage train`: trains the default network from one configuration file, writes its bundle."""
+"""`pilotage train`: trains what one configuration file says, writes its bundle if asked."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-HELP = "train the default network; goes on where a killed run stopped"
+HELP = "train a network; goes on where a killed run stopped"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,12 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from export.training.settings import TrainSettings
+    from export.training.tasks.catalogue import load_task_settings, make_task
     from export.training.trainer import train
-    from onboard.settings import load_settings
 
-    settings = load_settings(args.config, TrainSettings)
-    checkpoint = train(settings, args.out)
+    settings = load_task_settings(args.config)
+    checkpoint = train(make_task(settings), settings.run, repr(settings), args.out)
     print(f"trained: {checkpoint}")
     if args.bundle is not None:
         from export.bundles.trained_bundle import bundle_from_checkpoint

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from onboard.errors import InputError
 from onboard.model_bundle import DEFAULT_BUNDLE
 
 HELP = "measure a model bundle on the held-out ground of a training configuration"
@@ -31,32 +32,36 @@ def run(args: argparse.Namespace) -> int:
     from export.overhead.scenes import load_scenes
     from export.overhead.world_scenes import world_scene
     from export.training.settings import TrainSettings
+    from export.training.tasks.overhead_descriptor import OverheadDescriptorSettings
+    from export.training.tasks.unifygeo_edge import UnifyGeoEdgeSettings
     from export.validation.held_out import HeldOut, held_out_set
     from export.validation.in_flight import Located, locate_all, summary
     from export.validation.two_dates import two_dates_set
     from onboard.describe import Describer
     from onboard.model_bundle import load_bundle
-    from onboard.settings import load_settings
 
-    settings = load_settings(args.config, TrainSettings)
+    settings = load_task_settings(args.config)
+    if not isinstance(settings, UnifyGeoEdgeSettings | OverheadDescriptorSettings):
+        raise InputError(f"{args.config}: its task trains on no overhead pairs; give one that does")
     describer = Describer(load_bundle(args.model))
-    region = load_scenes(settings.validation.source, settings.data)[0]
     ground: dict[str, HeldOut] = {}
-    for size_m in (settings.validation.ground_size_m, settings.validation.ground_size_m / 2):
-        ground[f"{region.name} {size_m:.2f} m/px"] = held_out_set(region, args.queries, size_m)
-    if settings.world is not None:
+    for held_out in settings.held_out:
+        region = load_scenes(held_out.source, settings.pairs.data)[0]
+        for size_m in (held_out.ground_size_m, held_out.ground_size_m / 2):
+            ground[f"{region.name} {size_m:.2f} m/px"] = held_out_set(region, args.queries, size_m)
+    if settings.pairs.world is not None:
         for seed in HELD_OUT_LANDSCAPES:
-            scene = world_scene(seed, settings.world)
+            scene = world_scene(seed, settings.pairs.world)
             ground[scene.name] = held_out_set(scene, args.queries, LANDSCAPE_GROUND_SIZE_M)
     if args.two_dates is not None:
         name = f"{args.two_dates.name} {TWO_DATES_GROUND_SIZE_M} m/px"
         ground[name] = two_dates_set(args.two_dates, TWO_DATES_GROUND_SIZE_M)
     print(f"{describer.bundle.id}, {args.queries} views each, no prior")
     everything: list[Located] = []
-    for name, held_out in ground.items():
-        results = locate_all(held_out, describer, with_prior=False)
+    for name, views in ground.items():
+        results = locate_all(views, describer, with_prior=False)
         everything += results
-        _print(f"{name}, {len(held_out.tiles)} tiles", summary(results))
+        _print(f"{name}, {len(views.tiles)} tiles", summary(results))
     _print("all", summary(everything))
     return 0
 

@@ -58,6 +58,11 @@ class Encoder(nn.Module):
         self.heat_0, self.heat_1, self.heat_2 = _conv(64, 64, 1), _conv(64, 64, 1), _conv(64, 1, 1)
 
     def forward(self, gray: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        stride4, hidden = self.hidden(gray)
+        return stride4, hidden, self.fusion_2(hidden)
+
+    def hidden(self, gray: Tensor) -> tuple[Tensor, Tensor]:
+        """The maps of stride 4 (24) and 8 (64) before the features' last layer."""
         x = gray
         for conv in (self.block1_0, self.block1_1, self.block1_2, self.block1_3):
             x = F.relu(conv(x))
@@ -75,8 +80,7 @@ class Encoder(nn.Module):
             x = F.relu(conv(x))
         size = x3.shape[2:]
         x = x3 + _resize(x4, size) + _resize(x, size)
-        hidden = F.relu(self.fusion_1(F.relu(self.fusion_0(x))))
-        return stride4, hidden, self.fusion_2(hidden)
+        return stride4, F.relu(self.fusion_1(F.relu(self.fusion_0(x))))
 
     def reliability(self, features: Tensor) -> Tensor:
         """(N,64,h,w) -> (N,1,h,w) in 0.1..1: how far a cell can be trusted in matching."""
@@ -128,9 +132,12 @@ class GlobalBranch(nn.Module):
 class UnifyGeoEdge(nn.Module):
     """Pictures (N,S,S,3) uint8 BGR, S a multiple of 32, black where there is no ground ->
     descriptor (N,256), coarse (N,64,S/8,S/8) and fine (N,32,S/4,S/4) maps. A cell's length
-    is its reliability, 0 where there is no ground."""
+    is its reliability, 0 where there is no ground.
 
-    def __init__(self) -> None:
+    global_branch: another one than UnifyGeo's, with the same forward (GenGeo's and GeoLink's
+    small sisters: export/networks/edge_branches.py)."""
+
+    def __init__(self, global_branch: nn.Module | None = None) -> None:
         super().__init__()
         self.encoder = Encoder()
         self.lateral = _conv(24, FINE_CHANNELS, 1)
@@ -140,7 +147,7 @@ class UnifyGeoEdge(nn.Module):
             _conv(FINE_CHANNELS, FINE_CHANNELS),
         )
         self.fine_reliability = _conv(FINE_CHANNELS, 1, 1)
-        self.global_branch = GlobalBranch()
+        self.global_branch = global_branch or GlobalBranch()
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         gray, ground = normalised_gray(pictures)
@@ -153,6 +160,14 @@ class UnifyGeoEdge(nn.Module):
         fine = unit(self.fine_1(x)) * _reliability(self.fine_reliability(x)) * ground4
         descriptor = self.global_branch(hidden, F.avg_pool2d(ground8, 2))
         return descriptor, coarse, fine
+
+    def descriptors(self, pictures: Tensor) -> Tensor:
+        """The descriptors (N,D) alone."""
+        gray, ground = normalised_gray(pictures)
+        hidden = self.encoder.hidden(gray)[1]
+        ground8 = (F.avg_pool2d(ground, COARSE_STRIDE) > 0.5).float()
+        descriptor: Tensor = self.global_branch(hidden, F.avg_pool2d(ground8, 2))
+        return descriptor
 
 
 def normalised_gray(pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ from export.training.task import Task
 from onboard.errors import InputError
 
 LOG_EVERY = 20
+SEED_STRIDE = 1_000_003  # more than any run has steps
 CHECKPOINT_KEYS = ("settings", "step", "model", "average", "optimizer", "precision")
 
 
@@ -44,7 +45,7 @@ def train(task: Task, run: Run, identity: str, out: Path) -> Path:
     step = _resume(checkpoint, identity, task.model, average, optimizer, precision)
     trained = distributed.wrapped(task.model)
     log, validation = out / "log.csv", out / "validation.csv"
-    first = distributed.is_first()
+    rank, first = distributed.rank(), distributed.is_first()
     if first:
         out.mkdir(parents=True, exist_ok=True)
         truncate_after(log, step)
@@ -56,6 +57,8 @@ def train(task: Task, run: Run, identity: str, out: Path) -> Path:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * cosine_with_warm_up(step, run.steps, run.warm_up_steps)
         trained.train()
+        # what is random inside the network (dropout) follows from the step, resumed or not
+        torch.manual_seed((run.seed * SEED_STRIDE + step) * distributed.world_size() + rank)
         with precision.autocast():
             losses, shares = task.losses(trained, batch, step)
             total = torch.stack([task.loss_weights[k] * v for k, v in losses.items()]).sum()
@@ -70,9 +73,8 @@ def train(task: Task, run: Run, identity: str, out: Path) -> Path:
         precision.step(optimizer)
         step += 1
         _average_weights(task.model, average, min(run.averaging, 1 - 10 / (step + 10)))
-        recent.append(
-            {"loss": float(total), **{k: float(v) for k, v in losses.items()}, **shares}
-        )
+        named = {"loss": total, **losses}
+        recent.append({**{k: float(v.detach()) for k, v in named.items()}, **shares})
         if not first:
             continue
         if step % LOG_EVERY == 0:

@@ -53,7 +53,9 @@ class HeldOut:
     ground_size_m: float
 
 
-def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
+def held_out_set(
+    scene: Scene, queries: int, ground_size_m: float, tile_px: int = TILE_PX
+) -> HeldOut:
     """A fixed set: all half-overlapping tiles of the scene's first epoch, and seeded unlike
     views of any epoch."""
     rng = np.random.default_rng(SEED)
@@ -63,19 +65,19 @@ def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
     gray = np.maximum(region.mean(2), 1) * ground
     region = np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
     tiles, tile_centres = [], []
-    for y in range(TILE_PX // 2, h - TILE_PX // 2 + 1, TILE_PX // 2):
-        for x in range(TILE_PX // 2, w - TILE_PX // 2 + 1, TILE_PX // 2):
-            half = TILE_PX // 2
+    for y in range(tile_px // 2, h - tile_px // 2 + 1, tile_px // 2):
+        for x in range(tile_px // 2, w - tile_px // 2 + 1, tile_px // 2):
+            half = tile_px // 2
             tiles.append(region[y - half : y + half, x - half : x + half, :1])
             tile_centres.append((x, y))
     views: list[NDArray[np.uint8]] = []
     view_centres: list[NDArray[np.float64]] = []
     while len(views) < queries:
-        centre = rng.uniform((TILE_PX * 0.8,) * 2, (w - TILE_PX * 0.8, h - TILE_PX * 0.8))
-        pair = make_pair(scene, centre * pixel, pixel, 0.0, TILE_PX, rng)
+        centre = rng.uniform((tile_px * 0.8,) * 2, (w - tile_px * 0.8, h - tile_px * 0.8))
+        pair = make_pair(scene, centre * pixel, pixel, 0.0, tile_px, rng)
         if pair is None:
             continue
-        offset = pair[2] @ (TILE_PX / 2, TILE_PX / 2, 1) - TILE_PX / 2
+        offset = pair[2] @ (tile_px / 2, tile_px / 2, 1) - tile_px / 2
         views.append(pair[0][..., None])
         view_centres.append(centre + offset)
     return HeldOut(
@@ -88,6 +90,15 @@ def held_out_set(scene: Scene, queries: int, ground_size_m: float) -> HeldOut:
     )
 
 
+def recall(similarity: NDArray[np.float32], held_out: HeldOut, k: int) -> float:
+    """Share of views with a tile among the k most similar that holds the view's centre in its
+    central half. similarity: (views, tiles)."""
+    apart = np.abs(held_out.view_centres[:, None] - held_out.tile_centres[None])
+    holds = (apart <= held_out.tiles.shape[1] / 4 + 1).all(2)
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    return float(np.take_along_axis(holds, order, 1).any(1).mean())
+
+
 @torch.no_grad()
 def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) -> ValidationResult:
     """decoder must be one for 256-px pictures."""
@@ -97,7 +108,6 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
     similarity = (view_maps[0] @ tile_maps[0].T).numpy()
     short = [unit(m[0][:, :SHORT_DESCRIPTOR_DIM]) for m in (view_maps, tile_maps)]
     apart = np.abs(held_out.view_centres[:, None] - held_out.tile_centres[None])
-    holds = (apart <= TILE_PX / 4 + 1).all(2)
     radius_px = PRIOR_RADIUS_M / held_out.ground_size_m + TILE_PX / 2
     near = np.linalg.norm(apart, axis=2) < radius_px
     errors: list[float] = []
@@ -119,13 +129,10 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
             found = corner + np.array([column, row]) * FINE_STRIDE
             apart_px = float(np.linalg.norm(found - held_out.view_centres[i]))
             out.append(apart_px * held_out.ground_size_m)
-    order = np.argsort(-similarity, axis=1, kind="stable")
-    first = np.take_along_axis(holds, order, 1)
-    order_short = np.argsort(-(short[0] @ short[1].T).numpy(), axis=1, kind="stable")
     return ValidationResult(
-        recall_1=float(first[:, 0].mean()),
-        recall_5=float(first[:, :5].any(1).mean()),
-        recall_1_short=float(np.take_along_axis(holds, order_short, 1)[:, 0].mean()),
+        recall_1=recall(similarity, held_out, 1),
+        recall_5=recall(similarity, held_out, 5),
+        recall_1_short=recall((short[0] @ short[1].T).numpy(), held_out, 1),
         located_share=float((np.array(errors) < GOOD_M).mean()),
         located_with_prior_share=float((np.array(errors_prior) < GOOD_M).mean()),
         median_error_m=float(np.median(errors_prior)),
