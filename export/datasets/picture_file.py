@@ -25,7 +25,12 @@ def read_picture(path: Path, size: Size | None = None) -> Picture:
     Raises InputError: absent, not a picture, truncated.
     """
     picture = _decoded(path)
-    if size is None or picture.shape[:2] == size:
+    return picture if size is None else resized(picture, size)
+
+
+def resized(picture: Picture, size: Size) -> Picture:
+    """As `read_picture` does it."""
+    if picture.shape[:2] == size:
         return picture
     shrink = max(picture.shape[0] / size[0], picture.shape[1] / size[1])
     how = cv2.INTER_AREA if shrink > AREA_FROM else cv2.INTER_LINEAR_EXACT
