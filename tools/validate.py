@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from export.overhead.scenes import load_scenes
     from export.overhead.world_scenes import world_scene
-    from export.training.settings import TrainSettings
+    from export.training.tasks.catalogue import load_task_settings
     from export.training.tasks.overhead_descriptor import OverheadDescriptorSettings
     from export.training.tasks.unifygeo_edge import UnifyGeoEdgeSettings
     from export.validation.held_out import HeldOut, held_out_set

@@ -13,8 +13,8 @@ from onboard.model_bundle import ModelBundle
 
 
 def bundle_weights(bundle: ModelBundle) -> dict[str, Tensor]:
-    """Initializers of model.onnx by the names of the network's parameters: the exporter keeps
-    them. The bundle's hashes were checked when it was loaded.
+    """Initializers of model.onnx by the names of the network's parameters, which the exporter
+    keeps. The bundle's hashes were checked when it was loaded.
 
     Raises InputError when the file is no ONNX model.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from export.bundles.bundle_folder import new_bundle, write_info
 from export.bundles.graph_runs import OnnxRun, TorchRun
-from export.bundles.location_graphs import decoder_for, export_location_graphs
+from export.bundles.location_graphs import LOCATION_GRAPHS, decoder_for, export_location_graphs
 from export.bundles.onnx_graph import OPSET, export_graph
 from export.bundles.parity import FP32_LIMITS, compare
 from export.bundles.parity_views import PICTURE_PX, world_views
@@ -24,16 +25,22 @@ from export.networks.unifygeo_edge import (
     HeatmapDecoder,
     UnifyGeoEdge,
 )
+from onboard.model_bundle import ModelBundle
 
 INPUT_PX = PICTURE_PX
 ENCODER_OUTPUTS = ("descriptor", "coarse", "fine")
 
 
 def write_bundle(
-    out: Path, model_id: str, network: UnifyGeoEdge, decoder: HeatmapDecoder, facts: dict[str, Any]
+    out: Path,
+    model_id: str,
+    network: UnifyGeoEdge,
+    decoder: HeatmapDecoder | ModelBundle,
+    facts: dict[str, Any],
 ) -> dict[str, float]:
     """Exports, compares ONNX Runtime with PyTorch, and puts the bundle in place.
 
+    decoder: a trained one, or the bundle whose encoder `network` shares, for its own graphs.
     facts (training sets, starting weights, licence, ...) go into model.json. Returns the
     parity figures, largest absolute differences. Raises ValueError when they miss
     FP32_LIMITS or a graph holds a trap, InputError when the disk is full; in either case
@@ -52,7 +59,11 @@ def write_bundle(
             raise ValueError("; ".join(failures))
         coarse, fine = torch.from_numpy(maps["coarse"]), torch.from_numpy(maps["fine"])
         errors = {name: figures.max_abs for name, figures in parity.outputs.items()}
-        errors |= export_location_graphs(work, decoder_for(decoder, INPUT_PX), coarse, fine)
+        if isinstance(decoder, ModelBundle):
+            for name in LOCATION_GRAPHS:
+                shutil.copyfile(decoder.path / name, work / name)
+        else:
+            errors |= export_location_graphs(work, decoder_for(decoder, INPUT_PX), coarse, fine)
         for name, error in errors.items():
             if not error <= (FP32_LIMITS.max_abs or 0.0):
                 raise ValueError(f"output '{name}' differs from PyTorch by {error:.2g}")
@@ -70,7 +81,7 @@ def write_bundle(
                 "fine": ["N", FINE_CHANNELS, f, f],
             },
             "precision": "fp32",
-            "parameters": sum(p.numel() for m in (network, decoder) for p in m.parameters()),
+            "parameters": sum(p.numel() for p in network.parameters()),
             "opset": OPSET,
             "parity": parity.as_json(),
             "parity_max_abs": {k: float(f"{v:.3g}") for k, v in errors.items()},

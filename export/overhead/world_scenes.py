@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from export.overhead.scenes import Scene, make_scene
 from export.overhead.pair_settings import World
+from export.overhead.scenes import Scene, make_scene
 from maps.world.epoch import random_epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho

@@ -94,9 +94,10 @@ def _log(
     path: Path, recent: deque[dict[str, float]], step: int, steps: int, per_second: float
 ) -> None:
     means = {k: sum(r[k] for r in recent) / len(recent) for k in recent[0]}
+    minutes_left = (steps - step) / per_second / 60
     append_row(path, {"step": step, **means})
     print(
-        f"step {step}/{steps}  {per_second:.2f}/s  {(steps - step) / per_second / 60:.0f} min left  "
+        f"step {step}/{steps}  {per_second:.2f}/s  {minutes_left:.0f} min left  "
         + "  ".join(f"{k} {v:.3f}" for k, v in means.items()),
         flush=True,
     )
