@@ -116,6 +116,8 @@ def read_mat(path: Path) -> Listed:
     """Raises InputError: absent, no MATLAB 5 file, a variable missing or of another shape."""
     from scipy.io import loadmat
 
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected is {LAYOUT}")
     try:
         held: dict[str, Any] = loadmat(
             path, variable_names=["panoIds", "utm", "trainSet", "valSet"]
@@ -128,8 +130,6 @@ def read_mat(path: Path) -> Listed:
         for places in (training, validation):
             if places.min(initial=0) < 0 or places.max(initial=0) >= len(ids):
                 raise ValueError(f"an index beyond the {len(ids)} panoIds")
-    except FileNotFoundError as e:
-        raise InputError(f"{path}: no such file; expected is {LAYOUT}") from e
     except Exception as e:  # scipy's parser raises whatever a damaged file leads to
         raise InputError(f"{path}: not CVACT's list ({e!r}); get the file again") from e
     return Listed(
