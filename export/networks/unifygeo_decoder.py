@@ -120,12 +120,8 @@ class PyramidDecoder(nn.Module):
 
 
 def cosines(vectors: Tensor, matching_maps: Tensor) -> Tensor:
-    """Each vector with the cells of its own map: (N or 1,C), (N,C,h,w) -> (N,h,w), fp32.
-
-    A matrix product rather than a vector repeated over the map.
-    """
-    n, c, h, w = matching_maps.shape
-    return (unit_length(vectors)[:, None] @ matching_maps.reshape(n, c, h * w)).reshape(n, h, w)
+    """Each vector with the cells of its own map: (N or 1,C), (N,C,h,w) -> (N,h,w), fp32."""
+    return (unit_length(vectors)[..., None, None] * matching_maps).sum(1)
 
 
 def all_cosines(vectors: Tensor, matching_maps: Tensor) -> Tensor:

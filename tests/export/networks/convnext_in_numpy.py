@@ -81,5 +81,5 @@ def randomise(network, seed):
         elif name.endswith(("running_var", "gem.p")):
             value.copy_(value + 0.3 * noise.abs())
         else:
-            value.copy_((0.0 if name.endswith("bias") else 1.0) + 0.3 * noise)
+            value.copy_((1.0 if name.endswith(("weight", "gamma")) else 0.0) + 0.3 * noise)
     return network.eval()

@@ -11,10 +11,11 @@ from torch import nn
 from export.networks.convnext import Shape
 from export.networks.deconvolution import Deconvolution
 from export.networks.unifygeo import UnifyGeo, heatmap
+from export.networks.unifygeo_decoder import PyramidDecoder
 from export.networks.unifygeo_head import GlobalHead
 
 MAX_ERROR = 1e-4
-SMALL = Shape((1, 1, 2, 1), (24, 48, 96, 192))
+SMALL = Shape((1, 1, 2, 1), (48, 96, 192, 384))
 PANORAMA = (64, 192)  # 2 x 6 cells of the last stage
 TILE = 64
 
@@ -73,10 +74,11 @@ def test_the_release_has_457_tensors():
 
 def test_shapes(answers):
     descriptor, vectors, overhead, maps, (logits, scores) = answers
-    assert descriptor.shape == overhead.shape == (2, 192)
-    assert [v.shape[1] for v in vectors] == [m.shape[1] for m in maps] == [192, 96, 48, 24]
+    assert descriptor.shape == overhead.shape == (2, 384)
+    assert [v.shape[1] for v in vectors] == [m.shape[1] for m in maps] == [384, 192, 96, 48]
     assert [m.shape[2] for m in maps] == [s.shape[2] for s in scores] == [2, 4, 8, 16]
     assert logits.shape == (2, TILE, TILE)
+    assert float(logits.std((1, 2)).min()) > 0.1  # alive, or the comparisons below say nothing
     assert torch.allclose(heatmap(logits).sum((1, 2)), torch.ones(2), atol=1e-5)
 
 
@@ -120,7 +122,7 @@ def test_cells_without_ground_are_left_out():
 
 @torch.no_grad()
 def test_ground_vectors_equal_a_second_computation(small):
-    local, s = torch.randn(1, 192, 2, 6), float64(small.pyramid_decoder)
+    local, s = torch.randn(1, 384, 2, 6), float64(small.pyramid_decoder)
     for level, got in enumerate(small.pyramid_decoder.ground_vectors(local), 1):
         layer = f"grd_feature_to_descriptor{level}."
         x = np.einsum("chw,oc->ohw", local[0].double(), s[layer + "conv1.weight"][:, :, 0, 0])
@@ -138,7 +140,7 @@ def test_matching_score_equals_a_second_computation(small, answers):
     s = float64(small.pyramid_decoder)
     norm = [s[f"sat_matching_block_norm1.{k}"] for k in ("weight", "bias")]
     for i in range(2):
-        cells = maps[0][i].double().numpy().reshape(192, -1).T
+        cells = maps[0][i].double().numpy().reshape(384, -1).T
         cells = layer_norm(cells, *norm)
         cells /= np.linalg.norm(cells, axis=1, keepdims=True)
         vector = vectors[0][i].double().numpy()
@@ -193,7 +195,7 @@ def test_a_panorama_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="multiples of 32 px"):
         UnifyGeo(SMALL, (140, 768))
     with pytest.raises(ValueError, match="multiples of the ground map's 5 columns"):
-        UnifyGeo(SMALL, (64, 160))
+        PyramidDecoder((96, 192, 384, 768), (2, 5))
 
 
 class Overhead(nn.Module):
@@ -218,7 +220,7 @@ class Locate(nn.Module):
 def exported(module, inputs, path):
     names = [f"x{i}" for i in range(len(inputs))]
     torch.onnx.export(
-        module, inputs, str(path), input_names=names,
+        module.eval(), inputs, str(path), input_names=names,
         dynamic_axes={n: {0: "batch"} for n in names}, opset_version=17, dynamo=False,
     )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
