@@ -6,17 +6,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onboard.inference import Array, Network
+from onboard.inference import Array, Backend, Network
 from onboard.messages import Description
 from onboard.model_bundle import ModelBundle
 
 
 class Describer:
-    """The network's encoder behind a plain call."""
+    """The network's encoder behind a plain call. threads: of the CPU, None takes all cores."""
 
-    def __init__(self, bundle: ModelBundle, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: ModelBundle, threads: int | None = None, backend: Backend = Backend.AUTO
+    ) -> None:
         self.bundle = bundle
-        self.network = Network(bundle, threads)
+        self.network = Network(bundle, threads, backend)
 
     def descriptors(self, pictures: NDArray[np.uint8]) -> Array:
         """(N,256,256,3) uint8 BGR -> (N,D) float32, unit length."""

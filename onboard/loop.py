@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from onboard.camera import Camera
 from onboard.describe import Describer
+from onboard.errors import BackendError
 from onboard.fuse import Estimator
 from onboard.localize import Localizer, Look, timed
 from onboard.map_pack import MapPack
@@ -62,7 +63,11 @@ class Navigator:
         """Takes an event in. A Frame gives its result: a fix that the estimate took in, or
         the refusal; whatever is wrong with a frame, it is an answer and not an exception."""
         if isinstance(event, Frame):
-            result = self._handle_frame(event)
+            try:
+                result = self._handle_frame(event)
+            except BackendError as e:
+                refusal = Refusal(event.time_ns, Stage.DESCRIBE, Reason.INFERENCE_FAILED, str(e))
+                result = FrameResult(event.name, event.time_ns, None, refusal)
             return replace(result, estimate=self.estimate_at(event.time_ns))
         if isinstance(event, Attitude):
             self._telemetry.add_attitude(event)

@@ -51,6 +51,7 @@ class Reason(str, Enum):
     VIEW_TOO_SMALL = "view_too_small"  # too little ground in the picture
     OUTSIDE_MAP = "outside_map"
     MAP_UNREADABLE = "map_unreadable"  # the disk or a tile failed in flight
+    INFERENCE_FAILED = "inference_failed"  # the GPU that was asked for failed in flight
     NO_CANDIDATE = "no_candidate"
     TOO_FEW_INLIERS = "too_few_inliers"
     RESIDUAL_TOO_LARGE = "residual_too_large"

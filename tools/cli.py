@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from onboard.errors import InputError
+from onboard.errors import BackendError, InputError
 
 COMMANDS = {
     "map build": "tools.map_build",
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = _Parser(prog=f"pilotage {name}", description=module.HELP)
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(argv[len(name.split()) :])))
-    except InputError as e:
+    except (InputError, BackendError) as e:
         print(f"pilotage {name}: {e}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except ModuleNotFoundError as e:
