@@ -13,32 +13,25 @@ import torch
 from export.bundles.flight_bundle import write_bundle
 from export.bundles.trained_bundle import bundle_from_checkpoint
 from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
-from export.overhead.pair_settings import HeldOutGround, Pairs
-from export.overhead.scenes import Source, SourceKind
 from export.training import trainer
 from export.training.run_settings import Run
 from export.training.tasks.unifygeo_edge import UnifyGeoEdgeSettings, UnifyGeoEdgeTask
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.model_bundle import load_bundle
+from tests.export.training.miniature_pairs import miniature_pairs
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Settings of a training of four steps on pictures of blurred noise."""
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("pictures")
-    (folder / "set").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(2):
-        ground = rng.integers(20, 235, (80, 80, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / "set" / f"{i}.jpg"), cv2.resize(ground, (640, 640)))
-    source = Source("set", SourceKind.PHOTOGRAPHS, "set", 1.0, "CC0", 0.25)
+    pairs, held_out = miniature_pairs(tmp_path_factory.mktemp("pictures"))
     return UnifyGeoEdgeSettings(
         model_id="miniature",
         run=Run(steps=4, validate_every_steps=4, checkpoint_every_steps=2),
-        pairs=Pairs(folder, (source,), batch_pairs=2, picture_px=64),
-        held_out=(HeldOutGround(source, queries=2, ground_size_m=0.25),),
+        pairs=pairs,
+        held_out=(held_out,),
     )
 
 
