@@ -12,13 +12,16 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class MixedPrecision:
-    """fp16 scales the loss (on CUDA only; a CPU has no fast fp16 and gets the plain scale)."""
+    """fp32, or autocast to bf16 or fp16; the weights stay fp32. fp16 scales the loss, so that
+    small gradients do not vanish; an overflow halves the scale and leaves the step out."""
 
     def __init__(self, precision: str, device: torch.device) -> None:
         self._device = device
         self._dtype = DTYPES[precision]
-        scaled = precision == "fp16" and device.type == "cuda"
-        self._scaler = torch.amp.GradScaler(device.type, init_scale=FIRST_SCALE, enabled=scaled)
+        self._scaler = torch.amp.GradScaler(
+            device.type, init_scale=FIRST_SCALE, enabled=precision == "fp16"
+        )
+        self.skipped = 0  # steps left out since the training began
 
     def autocast(self) -> torch.autocast:
         """The context that the losses are computed in."""
@@ -35,12 +38,15 @@ class MixedPrecision:
 
     def step(self, optimizer: torch.optim.Optimizer) -> None:
         """Left out, and the scale halved, when a scaled gradient overflowed."""
+        scale = self._scaler.get_scale()
         self._scaler.step(optimizer)
         self._scaler.update()
+        self.skipped += self._scaler.get_scale() < scale
 
     def state_dict(self) -> dict[str, Any]:
-        return self._scaler.state_dict()
+        return {**self._scaler.state_dict(), "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state:
+        if self._scaler.is_enabled():
             self._scaler.load_state_dict(state)
+        self.skipped = int(state.get("skipped", 0))
