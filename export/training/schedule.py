@@ -38,11 +38,6 @@ def rate_factor(
     return rise * ((1 + low) / 2 + (1 - low) / 2 * math.cos(math.pi * done))
 
 
-def cosine_with_warm_up(step: int, steps: int, warm_up_steps: int) -> float:
-    """Linear rise over warm_up_steps, times half a cosine from 1 down to a hundredth."""
-    return rate_factor(Schedule.COSINE, step, steps, warm_up_steps)
-
-
 def steps_of_epochs(epochs: float, samples: int, batch_size: int) -> int:
     """Steps that so many epochs take (recipes tell warm-ups of 0.1 epoch, lengths of 40), the
     last incomplete batch dropped; at least 1."""

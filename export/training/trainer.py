@@ -20,7 +20,7 @@ from export.training.csv_log import append_row, truncate_after
 from export.training.curves import draw_curves
 from export.training.precision import MixedPrecision
 from export.training.run_settings import Run
-from export.training.schedule import cosine_with_warm_up
+from export.training.schedule import rate_factor
 from export.training.task import Task
 from onboard.errors import InputError
 
@@ -55,7 +55,9 @@ def train(task: Task, run: Run, identity: str, out: Path) -> Path:
     parameters = [p for g in groups for p in g["params"]]
     for batch in task.batches(step):
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * cosine_with_warm_up(step, run.steps, run.warm_up_steps)
+            group["lr"] = group["peak"] * rate_factor(
+                run.schedule, step, run.steps, run.warm_up_steps, run.final_rate
+            )
         trained.train()
         # what is random inside the network (dropout) follows from the step, resumed or not
         torch.manual_seed((run.seed * SEED_STRIDE + step) * distributed.world_size() + rank)

@@ -4,7 +4,6 @@ import pytest
 
 from export.training.schedule import (
     Schedule,
-    cosine_with_warm_up,
     rate_factor,
     steps_of_epochs,
 )
@@ -14,7 +13,7 @@ def test_the_shipped_networks_schedule_is_unchanged():
     for step in range(2400):
         rise = min(1.0, (step + 1) / 200)
         fall = 0.505 + 0.495 * math.cos(math.pi * step / 2400)
-        assert cosine_with_warm_up(step, 2400, 200) == pytest.approx(rise * fall, rel=1e-12)
+        assert rate_factor(Schedule.COSINE, step, 2400, 200) == pytest.approx(rise * fall, rel=1e-12)
 
 
 def test_warm_up_ends_near_the_papers_cosine():
