@@ -85,10 +85,10 @@ class Encoder(nn.Module):
     def reliability(self, features: Tensor) -> Tensor:
         """(N,64,h,w) -> (N,1,h,w) in 0.1..1: how far a cell can be trusted in matching."""
         logits = self.heat_2(F.relu(self.heat_1(F.relu(self.heat_0(features)))))
-        return _reliability(logits)
+        return reliability(logits)
 
 
-def _reliability(logits: Tensor) -> Tensor:
+def reliability(logits: Tensor) -> Tensor:
     # never quite zero, so that a bare field is still compared with other bare fields
     return 0.1 + 0.9 * torch.sigmoid(logits)
 
@@ -157,7 +157,7 @@ class UnifyGeoEdge(nn.Module):
         coarse = unit(features) * self.encoder.reliability(features) * ground8
         x = self.lateral(stride4) + _resize(self.top_down(hidden), stride4.shape[2:])
         x = F.relu(self.fine_0(F.relu(x)))
-        fine = unit(self.fine_1(x)) * _reliability(self.fine_reliability(x)) * ground4
+        fine = unit(self.fine_1(x)) * reliability(self.fine_reliability(x)) * ground4
         descriptor = self.global_branch(hidden, F.avg_pool2d(ground8, 2))
         return descriptor, coarse, fine
 
