@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "tools.train",
     "validate": "tools.validate",
     "ablation": "tools.ablation",
+    "benchmark": "tools.benchmark",
     "weather": "tools.weather_sheet",
 }
 EXIT_BAD_INPUT = 2

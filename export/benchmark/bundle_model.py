@@ -1,0 +1,71 @@
+"""A model bundle, with the code that flies it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.benchmark.kept_tiles import KeptTiles
+from export.benchmark.model import Floats32
+from export.datasets.retrieval_set import Size, View
+from export.metrics.localization import HeatmapGrid
+from onboard.describe import Describer
+from onboard.errors import InputError
+from onboard.localize import CANDIDATES
+from onboard.messages import Description, Picture
+from onboard.model_bundle import ModelBundle
+from onboard.tile_index import unit_length
+
+BATCH = 4  # as fast as 16 on the CPU, and less to hold
+CACHED_TILES = 256  # 780 kB each
+
+
+class BundleModel:
+    """One tower for both views, seen from above. Re-ranks as in flight: by the largest value
+    of the heatmap's coarse level.
+
+    Raises InputError: a graph can't be loaded.
+    """
+
+    candidates = CANDIDATES
+    grid = HeatmapGrid.CORNERS
+    batch = BATCH
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        self.name = bundle.id
+        self.sha256 = bundle.sha256
+        self._input_px = bundle.input_px
+        self._describer = Describer(bundle)
+        self._tiles = KeptTiles(self._describe, CACHED_TILES)
+
+    def size(self, view: View) -> Size:
+        """Raises InputError: a view from the ground."""
+        if view is View.GROUND:
+            raise InputError(
+                f"{self.name}: describes what is seen from above, not pictures from the ground; "
+                "give a set of drone and satellite pictures, or a --network with a ground tower"
+            )
+        return self._input_px, self._input_px
+
+    def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:
+        return unit_length(self._describer.descriptors(pictures))
+
+    def examine(
+        self,
+        query: Picture,
+        tiles: Sequence[Picture],
+        similarities: Floats32,
+        primary: Picture | None,
+    ) -> tuple[Floats32, Floats32 | None]:
+        view = self._describe(query)
+        network = self._describer.network
+        coarse = network.coarse_heatmaps(view, [self._tiles(tile) for tile in tiles])
+        scores = coarse.reshape(len(tiles), -1).max(1)
+        if primary is None:
+            return scores, None
+        return scores, network.heatmaps(view, [self._tiles(primary)])[0]
+
+    def _describe(self, picture: Picture) -> Description:
+        return self._describer.describe(picture[None])[0]
