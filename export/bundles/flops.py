@@ -46,7 +46,7 @@ def count_work(model: onnx.ModelProto, batch: int = 1) -> Work:
 
     Raises ValueError naming the node when a shape that is needed stays unknown.
     """
-    graph = _with_batch(model, batch).graph
+    graph = with_batch(model, batch).graph
     shapes: dict[str, Shape] = {}
     sizes: dict[str, int] = {}
     for value in (*graph.value_info, *graph.input, *graph.output):
@@ -73,7 +73,8 @@ def count_work(model: onnx.ModelProto, batch: int = 1) -> Work:
     )
 
 
-def _with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
+def with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
+    """A copy whose free batch axis is fixed, with all shapes that follow from it."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for value in (*fixed.graph.input, *fixed.graph.output):
