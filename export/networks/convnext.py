@@ -39,6 +39,13 @@ TINY = Shape((3, 3, 9, 3), (96, 192, 384, 768))
 BASE = Shape((3, 3, 27, 3), (128, 256, 512, 1024))
 
 
+def check_size(shape: Shape, *sides_px: int) -> None:
+    """Raises ValueError: a side that isn't a whole number of the last stage's cells."""
+    for px in sides_px:
+        if px < shape.stride or px % shape.stride:
+            raise ValueError(f"the picture's sides must be multiples of {shape.stride}, not {px}")
+
+
 class ChannelsFirstNorm(nn.LayerNorm):
     """LayerNorm over the channels of (N,C,h,w).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from export.networks.convnext import TINY, ConvNextFeatures, Shape
+from export.networks.convnext import TINY, ConvNextFeatures, Shape, check_size
 from export.networks.pooling import AveragePooling, Gem
 
 
@@ -21,11 +21,13 @@ class PooledConvNext(nn.Module):
         return descriptor
 
 
-def convnext_average() -> PooledConvNext:
-    """ConvNeXt-Tiny, averaged."""
-    return PooledConvNext(AveragePooling(TINY.dims[-1]))
+def convnext_average(input_px: int, checkpointing: bool = False) -> PooledConvNext:
+    """For the registry: averaged. Raises ValueError: the size is no multiple of 32."""
+    check_size(TINY, input_px)
+    return PooledConvNext(AveragePooling(TINY.dims[-1]), TINY, checkpointing)
 
 
-def convnext_gem() -> PooledConvNext:
-    """ConvNeXt-Tiny, pooled by GeM."""
-    return PooledConvNext(Gem(TINY.dims[-1]))
+def convnext_gem(input_px: int, checkpointing: bool = False) -> PooledConvNext:
+    """For the registry: by GeM. Raises ValueError: the size is no multiple of 32."""
+    check_size(TINY, input_px)
+    return PooledConvNext(Gem(TINY.dims[-1]), TINY, checkpointing)

@@ -73,6 +73,42 @@ _ENTRIES = (
         "baseline: the class token of DINOv2-S, untrained",
         released_part="backbone",
     ),
+    NetworkEntry(
+        "unifygeo-vigor",
+        "export.networks.unifygeo:unifygeo_vigor",
+        384,
+        768,
+        "UnifyGeo: street panoramas over satellite tiles, re-ranked and located",
+        views=Views.GROUND_AND_OVERHEAD,
+    ),
+    NetworkEntry(
+        "unifygeo-overhead",
+        "export.networks.unifygeo_overhead:unifygeo_overhead",
+        256,
+        768,
+        "UnifyGeo for two overhead views, with the maps that locate",
+    ),
+    NetworkEntry(
+        "sample4geo",
+        "export.networks.sample4geo:sample4geo",
+        384,
+        1024,
+        "Sample4Geo: one ConvNeXt-B for both views",
+    ),
+    NetworkEntry(
+        "convnext-average",
+        "export.networks.pooled_convnext:convnext_average",
+        256,
+        768,
+        "baseline: ConvNeXt-T, averaged",
+    ),
+    NetworkEntry(
+        "convnext-gem",
+        "export.networks.pooled_convnext:convnext_gem",
+        256,
+        768,
+        "baseline: ConvNeXt-T, pooled by GeM",
+    ),
 )
 NETWORKS: dict[str, NetworkEntry] = {entry.name: entry for entry in _ENTRIES}
 

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from export.networks.convnext import BASE, ConvNext, Shape
+from export.networks.convnext import BASE, ConvNext, Shape, check_size
 from export.networks.unit_length import unit_length
 
 PICTURE_PX = 384
@@ -27,3 +27,9 @@ class Sample4Geo(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return unit_length(self.model(pictures))
+
+
+def sample4geo(input_px: int = PICTURE_PX, checkpointing: bool = False) -> Sample4Geo:
+    """For the registry. Raises ValueError: the size is no multiple of 32."""
+    check_size(BASE, input_px)
+    return Sample4Geo(BASE, checkpointing)

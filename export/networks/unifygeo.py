@@ -13,12 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from export.networks.convnext import TINY, ConvNextFeatures, Shape
+from export.networks.convnext import TINY, ConvNextFeatures, Shape, check_size
 from export.networks.unifygeo_decoder import Location, PyramidDecoder, all_cosines
 from export.networks.unifygeo_head import GlobalHead, LocalHead
 
 TILE_PX = 384
-PANORAMA_PX = (384, 768)  # height, width
+PANORAMA_PX = (TILE_PX, 2 * TILE_PX)  # height, width
 START_SCALE = 1 / 0.07  # of both learned temperatures
 
 
@@ -58,8 +58,7 @@ class UnifyGeo(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if panorama_px[0] % shape.stride or panorama_px[1] % shape.stride:
-            raise ValueError(f"panorama {panorama_px} is not in multiples of {shape.stride} px")
+        check_size(shape, *panorama_px)
         cells = (panorama_px[0] // shape.stride, panorama_px[1] // shape.stride)
         widths = shape.dims[-2:]
         self.grd_encoder = _Encoder(shape, checkpointing)
@@ -113,6 +112,14 @@ class UnifyGeo(nn.Module):
         logits, scores = self.match(vectors, maps)
         rerank = all_cosines(vectors[0], self.rerank_maps(maps[0]))
         return Answers(ground, overhead, logits, scores, rerank)
+
+
+def unifygeo_vigor(input_px: int = TILE_PX, checkpointing: bool = False) -> UnifyGeo:
+    """For the registry: input_px is the tile's side, the panorama is twice as wide.
+
+    Raises ValueError: the size is no multiple of 32, or none that the decoder's widths fit.
+    """
+    return UnifyGeo(TINY, (input_px, 2 * input_px), checkpointing)
 
 
 def heatmap(logits: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ def test_deconvolution_by_depth_to_space_is_the_same(cin, cout):
 
 
 def test_a_panorama_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="multiples of 32 px"):
+    with pytest.raises(ValueError, match="multiples of 32, not 140"):
         UnifyGeo(SMALL, (140, 768))
     with pytest.raises(ValueError, match="multiples of the ground map's 5 columns"):
         PyramidDecoder((96, 192, 384, 768), (2, 5))
