@@ -139,8 +139,10 @@ def _tiles(mode: MapMode, width_m: float, folder: Path) -> tuple[Item, ...]:
         if tile is None:
             raise InputError(f"{cut.file}: this tile is damaged; remove it and run again")
         if (tile.max(2) > 0).mean() >= MIN_MAP_SHARE:
-            x, y = cut.x + wide / 2, cut.y + high / 2
-            at = (mode.origin_m[0] + x * res_x, mode.origin_m[1] + y * res_y)
+            at = (
+                mode.origin_m[0] + (cut.x + wide / 2) * res_x,
+                mode.origin_m[1] + (cut.y + high / 2) * res_y,
+            )
             items.append(Item(cut.file, cut.file.stem, position_m=at, width_m=wide * res_x))
     if not items:
         raise InputError(f"{mode.map_path}: no tile of {width_m:.0f} m with map in it")
@@ -152,8 +154,10 @@ def _north_up(picture: Picture, shot: Shot, turn: bool) -> Picture:
     height, width = picture.shape[:2]
     side = min(height, width)
     scale = SIZE[0] / side
-    m = cv2.getRotationMatrix2D((width / 2, height / 2), -shot.yaw_deg if turn else 0.0, scale)
-    m[:, 2] += SIZE[0] / 2 - np.array((width / 2, height / 2))
+    centre = (width / 2, height / 2)
+    angle = -shot.yaw_deg if turn else 0.0
+    m = np.array(cv2.getRotationMatrix2D(centre, angle, scale), np.float64)
+    m[:, 2] += SIZE[0] / 2 - np.array(centre)
     # smaller first, so that the turn does not skip pixels
     halvings = max(0, round(math.log2(1 / scale)))
     for _ in range(halvings):

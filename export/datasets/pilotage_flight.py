@@ -206,10 +206,12 @@ def _read_shots(root: Path) -> list[_Shot]:
             raise InputError(f"{where}, {height}: {agl_m} m is not above ground; correct it")
         shots.append(
             _Shot(
-                held.need(Path(row["file"]).name, where),
-                agl_m,
-                *(math.radians(angle) for angle in (roll, pitch, yaw)),
-                position(row["centre_lat_deg"], row["centre_lon_deg"], where),
+                picture=held.need(Path(row["file"]).name, where),
+                agl_m=agl_m,
+                roll=math.radians(roll),
+                pitch=math.radians(pitch),
+                yaw=math.radians(yaw),
+                centre=position(row["centre_lat_deg"], row["centre_lon_deg"], where),
             )
         )
     if not shots:
