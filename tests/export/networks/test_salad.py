@@ -2,6 +2,8 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from by_hand import arrays
+from by_hand import salad as salad_by_hand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,46 +29,6 @@ def probe(channels=24, batch=2, h=4, w=5, seed=1):
     )
 
 
-def by_hand(salad, features, token):
-    """The published formulas, token by token, in float64; marginals as the reference scales
-    them (their sum is 1)."""
-    p = {k: v.double().numpy() for k, v in salad.state_dict().items()}
-
-    def mlp(x, name, last):
-        x = np.maximum(p[f"{name}.0.weight"].reshape(-1, x.shape[0]) @ x + p[f"{name}.0.bias"], 0)
-        return p[f"{name}.{last}.weight"].reshape(-1, x.size) @ x + p[f"{name}.{last}.bias"]
-
-    rows = []
-    for picture, whole in zip(features.double().numpy(), token.double().numpy(), strict=True):
-        tokens = picture.reshape(picture.shape[0], -1).T
-        n, m = len(tokens), salad.clusters
-        kernel = np.array([mlp(t, "score", 3) for t in tokens]).T
-        a = np.full(m, 1 / (n + m))
-        b = np.full(n, 1 / (n + m))
-        if "dust_bin" in p:
-            kernel = np.vstack([kernel, np.full(n, p["dust_bin"])])
-            a = np.append(a, (n - m) / (n + m))
-        else:
-            a, b = np.full(m, 1 / m), np.full(n, 1 / n)
-        kernel = np.exp(kernel)
-        v = np.ones(n)
-        for _ in range(3):
-            u = a / (kernel @ v)
-            v = b / (kernel.T @ u)
-        shares = (u[:, None] * kernel * v / b)[:m]
-        clusters = np.zeros((p["cluster_features.3.bias"].size, m))
-        for t, share in zip(tokens, shares.T, strict=True):
-            clusters += np.outer(mlp(t, "cluster_features", 3), share)
-        clusters /= np.linalg.norm(clusters, axis=0)
-        parts = [clusters.reshape(-1)]
-        if "token_features.0.weight" in p:
-            whole = mlp(whole, "token_features", 2)
-            parts.insert(0, whole / np.linalg.norm(whole))
-        row = np.concatenate(parts)
-        rows.append(row / np.linalg.norm(row))
-    return np.array(rows)
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("dustbin", [True, False])
 @pytest.mark.parametrize("token_channels", [7, 0])
@@ -75,17 +37,8 @@ def test_equals_an_independent_computation(dustbin, token_channels):
     features, token = probe()
     got = salad(features, token).numpy()
     assert got.shape == (2, token_channels + 30) == (2, salad.output_dim)
-    assert np.abs(got - by_hand(salad, features, token)).max() < MAX_ERROR
-
-
-@torch.no_grad()
-def test_full_size_equals_an_independent_computation():
-    torch.manual_seed(3)
-    salad = Salad(768).eval()
-    features, token = probe(768, 1, 16, 16)
-    assert (
-        np.abs(salad(features, token).numpy() - by_hand(salad, features, token)).max() < MAX_ERROR
-    )
+    expected = salad_by_hand(arrays(salad), features.double().numpy(), token.double().numpy())
+    assert np.abs(got - expected).max() < MAX_ERROR
 
 
 def test_parameter_names_and_shapes_are_the_released_ones():
