@@ -35,7 +35,7 @@ ENCODE_AT_ONCE = 32
 @dataclass(frozen=True)
 class OverheadDescriptorSettings:
     """start_from: XFeat's folded weights for the encoder; start_from_bundle: a bundle of
-    unifygeo-edge for everything but the descriptor, which is then frozen."""
+    unifygeo-edge for everything; all but the descriptor is then frozen."""
 
     model_id: str
     aggregator: Aggregator
@@ -90,9 +90,9 @@ class OverheadDescriptorTask:
         if settings.start_from is not None:
             start_from_xfeat(model.network, settings.start_from)
         if settings.start_from_bundle is not None:
+            # the stem of its descriptor, too, where the branch has the same one
             weights = bundle_weights(load_bundle(settings.start_from_bundle))
-            kept = {k: v for k, v in weights.items() if not k.startswith("global_branch.")}
-            model.network.load_state_dict(kept, strict=False)
+            model.network.load_state_dict(weights, strict=False)
         self.model: nn.Module = model
         self.loss_weights = {"retrieval": 1.0}
 
