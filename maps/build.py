@@ -38,6 +38,7 @@ from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.geodesy import pixel_to_latlon
 from onboard.imagery import Imagery
+from onboard.inference import Backend
 from onboard.mbtiles import MBTiles, MBTilesWriter
 from onboard.messages import TILE_PX, TileId
 from onboard.model_bundle import ModelBundle
@@ -75,18 +76,20 @@ class BuildRequest:
     crs: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
     replace: bool = False
+    backend: Backend = Backend.AUTO
 
 
 @dataclass(frozen=True)
 class BuildSummary:
     """seconds: imagery, descriptors and index together. bare_tiles_per_s: the network alone
-    on some of the same tiles. resumed: part of the work was done before."""
+    on some of the same tiles; runs_on: its backend. resumed: part of the work was done before."""
 
     pack: Path
     levels: tuple[int, ...]
     tiles: int
     seconds: float
     bare_tiles_per_s: float
+    runs_on: str
     resumed: bool
 
 
@@ -106,17 +109,19 @@ def build_pack(request: BuildRequest, bundle: ModelBundle) -> BuildSummary:
         if note:
             print(note, file=sys.stderr)
         _lay_imagery(folder, sources, plan, origin)
-        shards = _describe(folder, levels, Describer(bundle, threads=1))
+        shards = _describe(folder, levels, Describer(bundle, threads=1, backend=request.backend))
         manifest = _finish(folder, shards, bundle, origin)
     seconds = time.monotonic() - begin
     imagery = Imagery(request.out / IMAGERY_NAME)
-    bare = bare_rate(_sample(request.out, manifest), imagery, Describer(bundle))
+    describer = Describer(bundle, backend=request.backend)
+    bare = bare_rate(_sample(request.out, manifest), imagery, describer)
     return BuildSummary(
         request.out,
         manifest.levels,
         sum(shard.count for shard in shards),
         seconds,
         bare,
+        describer.network.runs_on,
         note.startswith("going on"),
     )
 

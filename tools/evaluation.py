@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from onboard.describe import Describer
 from onboard.geodesy import offset_latlon
 from onboard.localize import Localizer
 from onboard.map_pack import MapPack
@@ -42,7 +41,7 @@ class Evaluation:
         self._priors = {seed: _draw_priors(inputs.flight.photos, seed, sigma_m) for seed in seeds}
         self._needs_prior = sigma_m is not None
         self._baselines = baselines
-        self._localizer = Localizer(inputs.pack, Describer(inputs.bundle), inputs.camera)
+        self._localizer = Localizer(inputs.pack, inputs.describer, inputs.camera)
         self.results: dict[int, list[FrameResult]] = {seed: [] for seed in seeds}
         self.scores: dict[str, list[FrameScore]] = {OWN: [], **{b.name: [] for b in baselines}}
         self._first_frames: list[FrameRecord] = []

@@ -1,4 +1,4 @@
-"""What replay and evaluation both start from: photographs, camera, map pack, model."""
+"""What replay and evaluation both start from: photographs, camera, map pack, network."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onboard.camera import Camera
+from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.geodesy import distance_m
 from onboard.map_pack import MapPack
-from onboard.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
+from onboard.pack_manifest import read_manifest
+from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 from tools.photo_camera import camera_of, turns_with_gimbal
 from tools.photo_folder import Flight, Photo, read_flight
 
@@ -26,7 +29,7 @@ class FlightInputs:
     camera: Camera
     by_gimbal: bool
     pack: MapPack
-    bundle: ModelBundle
+    describer: Describer
     off_map_m: float
     notes: tuple[str, ...]
 
@@ -36,20 +39,30 @@ def add_flight_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--camera", type=Path, help="camera file (default: from the tags)")
     parser.add_argument("--poses", type=Path, help="CSV with a row a photograph (default: tags)")
     parser.add_argument("--agl-m", type=positive, help="height of photographs that tell none")
-    parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
+    add_model_argument(parser, pack_decides=True)
+    add_backend_arguments(parser)
 
 
 def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
-    """The cheap checks first. Raises InputError as each of the readers does."""
+    """The cheap checks first. Without --model the pack decides: it was described with one of
+    the shipped models, or else must fit the default one.
+
+    Raises InputError as each of the readers does.
+    """
+    backend = chosen_backend(args)
     flight = read_flight(folder, args.poses, args.agl_m)
     camera, said = camera_of(flight.photos, args.camera)
-    bundle = load_bundle(args.model)
+    described_with = read_manifest(args.map).model.sha256
+    bundle = load_bundle(args.model or shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
     pack = MapPack.open(args.map, bundle)
+    describer = Describer(bundle, backend=backend)
     outside, off_map_m = _outside(flight.photos, pack)
-    notes = (said, *flight.notes)
+    notes = (said, f"{bundle.id} runs on {describer.network.runs_on}", *flight.notes)
     if outside:
         notes += (f"{outside} of {len(flight.photos)} recorded positions lie outside the map",)
-    return FlightInputs(flight, camera, turns_with_gimbal(camera), pack, bundle, off_map_m, notes)
+    return FlightInputs(
+        flight, camera, turns_with_gimbal(camera), pack, describer, off_map_m, notes
+    )
 
 
 def refuse_wrong_map(inputs: FlightInputs) -> None:

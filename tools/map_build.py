@@ -8,7 +8,8 @@ from pathlib import Path
 from maps.build import BuildRequest, build_pack
 from maps.plan import parse_agl, parse_levels
 from maps.provenance import Provenance
-from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle
+from onboard.model_bundle import load_bundle
+from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 
 HELP = (
     "Makes a map pack from imagery: GeoTIFF, COG, VRT, pictures with a world file, a CSV of "
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--agl-m", help="flight heights above ground in metres, as 80-120")
     parser.add_argument("--crs", help="EPSG:..., for pictures that do not say theirs")
-    parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
+    add_model_argument(parser)
+    add_backend_arguments(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing pack")
     said = parser.add_argument_group("of the imagery (once for all inputs, or once for each)")
     for option, meaning in (
@@ -53,9 +55,11 @@ def run(args: argparse.Namespace) -> int:
             tuple(args.source), tuple(args.date), tuple(args.licence), tuple(args.attribution)
         ),
         replace=args.force,
+        backend=chosen_backend(args),
     )
     done = build_pack(request, load_bundle(args.model))
-    print(f"{done.pack}: {done.tiles} tiles at levels {', '.join(map(str, done.levels))}")
+    levels = ", ".join(map(str, done.levels))
+    print(f"{done.pack}: {done.tiles} tiles at levels {levels}; network on {done.runs_on}")
     if not done.resumed:
         rate = done.tiles / done.seconds
         print(

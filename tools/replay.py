@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from onboard.describe import Describer
 from onboard.loop import Navigator
 from onboard.mavlink_link import MavlinkLink
 from onboard.publish import Publisher
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     lost_ns = None
     if args.gnss_lost_after is not None:
         lost_ns = photos[0].time_ns + round(args.gnss_lost_after * 1e9)
-    navigator = Navigator(inputs.pack, Describer(inputs.bundle), inputs.camera)
+    navigator = Navigator(inputs.pack, inputs.describer, inputs.camera)
     link = MavlinkLink(args.mavlink) if args.mavlink else None
     publisher = Publisher(link, navigator.estimate_at, utc_minus_clock_ns=0) if link else None
     events = photo_events(photos, inputs.by_gimbal, lost_ns)

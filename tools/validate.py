@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.model_bundle import DEFAULT_BUNDLE
+from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 
 HELP = "measure a model bundle on the held-out ground of a training configuration"
 HELD_OUT_LANDSCAPES = (5, 7, 9)  # seeds; training takes its own from `first_seed` on
@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config", type=Path, help="TOML file, such as export/trained/unifygeo-edge/train.toml"
     )
-    parser.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
+    add_model_argument(parser)
+    add_backend_arguments(parser)
     parser.add_argument("--queries", type=int, default=100, help="views of each piece of ground")
     parser.add_argument(
         "--two-dates", type=Path, help="also a folder of PLOT_DATE.jpg, two dates a plot"
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     settings = load_task_settings(args.config)
     if not isinstance(settings, UnifyGeoEdgeSettings | OverheadDescriptorSettings):
         raise InputError(f"{args.config}: its task trains on no overhead pairs; give one that does")
-    describer = Describer(load_bundle(args.model))
+    describer = Describer(load_bundle(args.model), backend=chosen_backend(args))
     ground: dict[str, HeldOut] = {}
     for held_out in settings.held_out:
         region = load_scenes(held_out.source, settings.pairs.data)[0]

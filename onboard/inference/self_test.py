@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ def self_test(bundle: ModelBundle, graphs: Mapping[str, Graph], backend: str, in
         pictures = stored.pop("pictures")
         maps = [m for m in MAPS if f"{m}_sample" in stored]
         expected = {"descriptor": stored["descriptor"]} | {m: stored[f"{m}_sample"] for m in maps}
-    except (OSError, ValueError, KeyError) as e:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as e:
         raise InputError(f"{path}: not a self-test ({e}); get the bundle again") from e
     names = ["descriptor", *maps]
     answers = dict(zip(names, graphs["model.onnx"].run(names, {"pictures": pictures}), strict=True))

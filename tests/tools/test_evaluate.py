@@ -80,7 +80,8 @@ def test_without_a_position_there_is_no_prior_but_the_whole_pack(small_area, tmp
         (("--seeds", "one"), "--seeds 'one': give whole numbers"),
         (("--baseline", "orb"), "'orb' is not known"),
         (("--poses", "none.csv"), "cannot be read"),
-        (("--model", "none"), "cannot be read"),
+        (("--model", "none"), "no shipped model and no folder of this name"),
+        (("--backend", "tensorrt"), "no GPU can be used"),
     ],
 )
 def test_bad_options_are_one_sentence(small_area, tmp_path, capsys, more, says):
