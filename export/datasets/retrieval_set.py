@@ -103,11 +103,14 @@ class TrainingSet:
     positives: Indexes
     semi_positives: Indexes = ()
     weights: Weights = ()
+    truths: tuple[TileTruth, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self.queries, self.gallery, self.positives, self.weights)
         if self.semi_positives:
             _check(self.queries, self.gallery, self.semi_positives, ())
+        if self.truths and len(self.truths) != len(self.queries):
+            raise ValueError(f"{len(self.truths)} truths for {len(self.queries)} queries")
         if not all(self.positives):
             raise ValueError("a training query without a positive")
 

@@ -106,6 +106,7 @@ def read_training(root: Path, direction: str, work: Path) -> TrainingSet:
         gallery=tuple(found.gallery),
         positives=tuple(found.positives),
         semi_positives=tuple(found.semi_positives),
+        truths=tuple(found.truths),
     )
 
 
