@@ -82,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _model(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     if args.network is not None:
-        from export.benchmark.network_model import load_network
+        from export.benchmark.network_model import load_model
 
-        return load_network(args.network, args.checkpoint, args.input_px)
+        return load_model(args.network, args.checkpoint, args.input_px)
     from export.benchmark.bundle_model import BundleModel
     from onboard.model_bundle import load_bundle
 

@@ -40,7 +40,7 @@ class BundleModel:
         self._describer = Describer(bundle)
         self._tiles = KeptTiles(self._describe, CACHED_TILES)
 
-    def size(self, view: View) -> Size:
+    def size(self, view: View, field: Size) -> Size:
         """Raises InputError: a view from the ground."""
         if view is View.GROUND:
             raise InputError(

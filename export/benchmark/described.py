@@ -30,10 +30,11 @@ READERS = 2  # decoding keeps pace with a network on two cores
 
 @dataclass(frozen=True)
 class Look:
-    """How pictures of one side are looked at. flip: add the descriptors of the picture and its
-    mirror image (University-1652's test)."""
+    """How pictures of one side are looked at. size: (height, width) that they go in with. flip:
+    add the descriptors of the picture and its mirror image (University-1652's test)."""
 
     view: View
+    size: Size
     weather: Weather = Weather.NORMAL
     flip: bool = False
 
@@ -76,9 +77,9 @@ def describe_all(
     return Described(np.concatenate(whole), tuple(unreadable), key)
 
 
-def look_at(path: Path, look: Look, size: Size) -> Picture:
-    """One picture in its weather at a network's size. Raises InputError."""
-    return resized(weathered(read_picture(path), look.weather), size)
+def look_at(path: Path, look: Look) -> Picture:
+    """One picture in its weather, then resized. Raises InputError."""
+    return resized(weathered(read_picture(path), look.weather), look.size)
 
 
 def _describe(
@@ -88,11 +89,10 @@ def _describe(
 
     def read(item: Item) -> Picture | str:
         try:
-            return look_at(item.picture, look, size)
+            return look_at(item.picture, look)
         except InputError as e:
             return str(e)
 
-    size = model.size(look.view)
     places: list[int] = []
     pictures: list[Picture] = []
     found: list[tuple[list[int], Floats32]] = []
@@ -126,12 +126,12 @@ def _descriptors(pictures: NDArray[np.uint8], look: Look, model: Model) -> Float
 
 
 def _key(items: Sequence[Item], look: Look, model: Model) -> str:
-    """Another model, picture, order or look is another key; so is a file that changed."""
-    digest = hashlib.sha256(
-        json.dumps(
-            [model.sha256, model.size(look.view), look.view, look.weather, look.flip]
-        ).encode()
-    )
+    """Another model, picture, order or look is another key; so is a file that changed, and a
+    weather that is drawn otherwise."""
+    gray = np.full((64, 64, 3), 128, np.uint8)
+    digest = hashlib.sha256(weathered(gray, look.weather).tobytes())
+    parts = [model.sha256, look.size, look.view, look.weather, look.flip]
+    digest.update(json.dumps(parts).encode())
     for item in items:
         try:
             stat = item.picture.stat()

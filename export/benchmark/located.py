@@ -37,8 +37,8 @@ def locate_all(
     """R@K after re-ranking of the first tiles; where the set has truths also R@1m, R@10m, and
     mean and median metres on the primary tile. looks: of queries and gallery. Goes on where a
     killed run stopped. Raises InputError: the cache can't be written."""
-    key = hashlib.sha256(f"{queries.key}{gallery.key}{pairs.truths}".encode()).hexdigest()[:32]
-    folder = cache / key
+    made_from = repr((queries.key, gallery.key, pairs.positives, pairs.truths))
+    folder = cache / hashlib.sha256(made_from.encode()).hexdigest()[:32]
     make_folder(folder)
     ranks: list[Ranks] = []
     errors: list[Floats] = []
@@ -79,7 +79,7 @@ def _locate(
     """Of each query: the best positive's rank after re-ranking, and metres (NaN: none)."""
 
     def read_tile(place: int) -> Picture:
-        return look_at(pairs.gallery[place].picture, looks[1], model.size(looks[1].view))
+        return look_at(pairs.gallery[place].picture, looks[1])
 
     own = slice(chunk.start, chunk.stop)
     blocks = [b for _, b in similarity_blocks(queries.descriptors[own], gallery.descriptors)]
@@ -92,7 +92,7 @@ def _locate(
             continue
         row = block[i]
         top = [int(p) for p in best_places(row, model.candidates) if row[p] > NOWHERE]
-        query = look_at(pairs.queries[q].picture, looks[0], model.size(looks[0].view))
+        query = look_at(pairs.queries[q].picture, looks[0])
         tiles = [read_tile(place) for place in top]
         place = _primary(pairs, q, row)
         primary = None if place is None else read_tile(place)

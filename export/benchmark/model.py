@@ -23,8 +23,8 @@ class Model(Protocol):
     sha256: str
     batch: int
 
-    def size(self, view: View) -> Size:
-        """(height, width) that pictures of a view go in with."""
+    def size(self, view: View, field: Size) -> Size:
+        """(height, width) that pictures of a view go in with; field: what others take there."""
         ...
 
     def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:

@@ -57,10 +57,15 @@ def measure_set(
             f"{pairs.name}: weather falls on a drone's pictures and this set has none; "
             "leave --weather away"
         )
-    looks = tuple(
-        Look(view, weather if view is View.DRONE else Weather.NORMAL, counting.flip)
-        for view in views
-    )
+    looks = [
+        Look(
+            view,
+            model.size(view, field),
+            weather if view is View.DRONE else Weather.NORMAL,
+            counting.flip,
+        )
+        for view, field in zip(views, (pairs.query_size, pairs.gallery_size), strict=True)
+    ]
     queries = describe_all(pairs.queries, looks[0], model, cache, "queries")
     gallery = describe_all(pairs.gallery, looks[1], model, cache, "gallery")
     figures = measure(pairs, queries.descriptors, gallery.descriptors, counting.rule)

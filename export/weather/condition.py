@@ -17,6 +17,7 @@ from enum import Enum
 from functools import lru_cache, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from export.weather.fog import fog
 from export.weather.light import relit
@@ -84,23 +85,32 @@ def _veil(weather: Weather, height: int, width: int) -> Veil:
 
 
 def weathered(picture: Picture, weather: Weather) -> Picture:
-    """(H, W, 3) uint8 BGR -> the same in that weather."""
+    """(H, W, 3) uint8 BGR -> the same in that weather. (0, 0, 0) is where no picture is (a
+    north-up view's corners): it stays, and nothing else becomes it."""
     if weather is Weather.NORMAL:
         return picture
+    shown = np.asarray(picture.any(2, keepdims=True))
+    return np.where(shown, np.maximum(_changed(picture, shown, weather), 1), np.uint8(0))
+
+
+def _changed(picture: Picture, shown: NDArray[np.bool_], weather: Weather) -> Picture:
     if weather is Weather.DARK:
         return relit(picture, *DARK)
     if weather is Weather.LIGHT:
         offset = float(np.random.default_rng(LIGHT_SEED).uniform(*LIGHT_OFFSET))
         return relit(picture, LIGHT_GAIN, offset)
     if weather is Weather.WIND:
-        return _shaken(picture)
+        return _shaken(picture, shown)
     longer = max(picture.shape[:2])
     height, width = (max(1, round(side * PATTERN_PX / longer)) for side in picture.shape[:2])
     return _veil(weather, height, width).before(picture)
 
 
-def _shaken(picture: Picture) -> Picture:
+def _shaken(picture: Picture, shown: NDArray[np.bool_]) -> Picture:
+    """Averages along a line over what is shown there."""
     rng = np.random.default_rng(WIND_SEED)
     length = WIND_PX * max(picture.shape[:2]) / PATTERN_PX
     angle = float(rng.uniform(0.0, 180.0))
-    return np.asarray(drawn_out(picture.astype(np.float32), length, angle) + 0.5, np.uint8)
+    light = drawn_out(picture.astype(np.float32), length, angle)
+    share = drawn_out(shown[:, :, 0].astype(np.float32), length, angle)[:, :, None]
+    return np.asarray(np.clip(light / np.maximum(share, 1e-3) + 0.5, 0, 255), np.uint8)

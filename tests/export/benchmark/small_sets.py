@@ -26,8 +26,8 @@ class ColourModel:
     def __init__(self) -> None:
         self.described = 0
 
-    def size(self, view: View) -> Size:
-        return 8, 8
+    def size(self, view: View, field: Size) -> Size:
+        return field
 
     def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:
         self.described += len(pictures)

@@ -15,7 +15,7 @@ from export.weather.condition import Weather
 from onboard.errors import InputError
 from tests.export.benchmark.small_sets import ColourModel, write_pictures
 
-LOOK = Look(View.DRONE)
+LOOK = Look(View.DRONE, (8, 8))
 
 
 @pytest.fixture
@@ -65,9 +65,10 @@ def test_another_look_model_or_picture_is_not_mixed_up(
     items: tuple[Item, ...], tmp_path: Path
 ) -> None:
     model = ColourModel()
+    fog, flip = Look(View.DRONE, (8, 8), Weather.FOG), Look(View.DRONE, (8, 8), flip=True)
     keys = {describe_all(items, LOOK, model, tmp_path / "c", "q").key}
-    keys.add(describe_all(items, Look(View.DRONE, Weather.FOG), model, tmp_path / "c", "q").key)
-    keys.add(describe_all(items, Look(View.DRONE, flip=True), model, tmp_path / "c", "q").key)
+    keys.add(describe_all(items, fog, model, tmp_path / "c", "q").key)
+    keys.add(describe_all(items, flip, model, tmp_path / "c", "q").key)
     model.sha256 = "d0" * 32
     keys.add(describe_all(items, LOOK, model, tmp_path / "c", "q").key)
     cv2.imwrite(str(items[3].picture), np.zeros((9, 9, 3), np.uint8))
@@ -104,7 +105,7 @@ def test_no_readable_picture_is_refused(items: tuple[Item, ...], tmp_path: Path)
 
 def test_flip_adds_the_mirror_image(items: tuple[Item, ...], tmp_path: Path) -> None:
     model = ColourModel()
-    got = describe_all(items, Look(View.DRONE, flip=True), model, tmp_path / "c", "queries")
+    got = describe_all(items, Look(View.DRONE, (8, 8), flip=True), model, tmp_path / "c", "queries")
     for item, found in zip(items, got.descriptors, strict=True):
         both = [cv2.imread(str(item.picture)), cv2.imread(str(item.picture))[:, ::-1]]
         total = model.describe(np.stack(both), View.DRONE).sum(0)

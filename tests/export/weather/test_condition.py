@@ -64,7 +64,7 @@ def test_every_pixel_keeps_at_least_a_tenth_and_at_most_half_in_fog(picture: Pic
 
 
 def test_rain_and_snow_fall_along_the_pictures_height(picture: Picture) -> None:
-    black = np.zeros_like(picture)
+    black = np.ones_like(picture)
     for weather in (Weather.RAIN, Weather.SNOW):
         fallen = gray(weathered(black, weather))
         assert fallen.mean() > 5
@@ -72,8 +72,17 @@ def test_rain_and_snow_fall_along_the_pictures_height(picture: Picture) -> None:
         assert across > 1.2 * along
 
 
+@pytest.mark.parametrize("weather", Weather)
+def test_where_no_picture_is_none_appears(picture: Picture, weather: Weather) -> None:
+    view = np.maximum(picture, 1)
+    view[:100, :200] = 0
+    seen = weathered(view, weather)
+    assert np.array_equal(seen.any(2), view.any(2))
+    assert gray(seen)[101:110, :200].mean() > 0.6 * gray(seen)[110:120, :200].mean()
+
+
 def test_snow_is_white_specks_and_rain_a_gray_veil(picture: Picture) -> None:
-    black = np.zeros_like(picture)
+    black = np.ones_like(picture)
     snowy, rainy = (gray(weathered(black, w)) for w in (Weather.SNOW, Weather.RAIN))
     assert (snowy > 240).mean() > 0.01
     assert (snowy < 10).mean() > 0.2
