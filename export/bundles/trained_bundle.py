@@ -8,13 +8,13 @@ from typing import Any
 from export.bundles.flight_bundle import INPUT_PX, write_bundle
 from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
 from export.overhead.pairs import GROUND_SIZE_M
+from export.training.checkpoint import load_checkpoint
 from export.training.tasks.catalogue import TaskSettings
 from export.training.tasks.overhead_descriptor import (
     OverheadDescriptorModel,
     OverheadDescriptorSettings,
 )
 from export.training.tasks.unifygeo_edge import UnifyGeoEdgeModel, UnifyGeoEdgeSettings
-from export.training.trainer import load_checkpoint
 from onboard.errors import InputError
 from onboard.model_bundle import ModelBundle, load_bundle
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from onboard.whole_file import write_whole
 
 
 def draw_curves(log: Path, validation: Path, out: Path) -> None:
@@ -27,10 +30,10 @@ def draw_curves(log: Path, validation: Path, out: Path) -> None:
     left.set_title("training losses")
     right.set_ylim(0, 1)
     right.set_title("held-out ground")
-    part = out.with_suffix(".part.png")
-    figure.savefig(part, dpi=80)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=80)
     plt.close(figure)
-    part.replace(out)
+    write_whole(out, png.getvalue())
 
 
 def _read(path: Path) -> list[dict[str, float]]:

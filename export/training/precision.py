@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 FIRST_SCALE = 1024.0  # Sample4Geo's
+MIN_SCALE = 2.0**-14  # an overflow with a loss scaled so far down is not the scale's
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -36,12 +38,19 @@ class MixedPrecision:
         """Before clipping."""
         self._scaler.unscale_(optimizer)
 
-    def step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Left out, and the scale halved, when a scaled gradient overflowed."""
+    def step(self, optimizer: torch.optim.Optimizer, gradient_norm: float) -> None:
+        """Left out, and the scale halved, when a scaled gradient overflowed.
+
+        Raises FloatingPointError, before the weights are touched: the gradient is no number
+        and no scale is to blame.
+        """
         scale = self._scaler.get_scale()
+        finite = math.isfinite(gradient_norm)
+        if not finite and (not self._scaler.is_enabled() or scale < MIN_SCALE):
+            raise FloatingPointError(f"the gradient became {gradient_norm}")
         self._scaler.step(optimizer)
         self._scaler.update()
-        self.skipped += self._scaler.get_scale() < scale
+        self.skipped += not finite
 
     def state_dict(self) -> dict[str, Any]:
         return {**self._scaler.state_dict(), "skipped": self.skipped}

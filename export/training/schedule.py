@@ -24,7 +24,7 @@ def rate_factor(
 
     A linear rise over warm_up_steps (0: none) multiplies the fall, which starts at step 0 and
     reaches `floor` at `steps`, then stays: half a cosine, or a straight line. The papers start
-    the cosine after the warm-up instead; for their one epoch in forty the two differ by 2 % of
+    the cosine after the warm-up instead; for their one epoch in forty the two differ by 2.5 % of
     the peak. floor None: 0.01 for the cosine, 0.2 for the line.
     """
     rise = min(1.0, (step + 1) / warm_up_steps) if warm_up_steps else 1.0

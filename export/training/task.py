@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -33,3 +33,14 @@ class Task(Protocol):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Figures on held-out ground, always the same keys; `model` holds the averaged weights."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A task that carries more than its model from step to step: a sampler's learned table, an
+    optimizer of its own. Saved with the checkpoint, and loaded before batches() is called."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values, as they are after the last batch that was handed out."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...

@@ -22,7 +22,7 @@ def step(model, optimizer, precision, factor=1.0):
     precision.backward(loss)
     precision.unscale(optimizer)
     gradient = model[0].weight.grad.clone()
-    precision.step(optimizer)
+    precision.step(optimizer, clip_gradients(model.parameters(), None, None))
     return gradient
 
 
@@ -63,6 +63,18 @@ def test_an_overflow_leaves_the_step_out_and_halves_the_scale():
     assert not torch.equal(before[0], model[0].weight)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_gradient_that_no_scale_helps_stops_before_the_weights(precision):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    mixed = MixedPrecision(precision, CPU)
+    before = [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(FloatingPointError, match="the gradient became"):
+        for _ in range(40):
+            step(model, optimizer, mixed, factor=float("nan"))
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_its_state_goes_through_a_checkpoint(precision):
     a, b = MixedPrecision(precision, CPU), MixedPrecision(precision, CPU)
@@ -78,7 +90,7 @@ def test_its_state_goes_through_a_checkpoint(precision):
 def test_clipping_bounds_each_value_then_the_norm():
     p = torch.nn.Parameter(torch.zeros(3))
     p.grad = torch.tensor([300.0, -400.0, 5.0])
-    clip_gradients([p], None, 100.0)
+    assert clip_gradients([p], None, 100.0) == pytest.approx(500.0, rel=1e-3)
     assert p.grad.tolist() == [100.0, -100.0, 5.0]
     clip_gradients([p], 1.0, None)
     assert float(p.grad.norm()) == pytest.approx(1.0, abs=1e-5)

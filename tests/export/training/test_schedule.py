@@ -13,7 +13,8 @@ def test_the_shipped_networks_schedule_is_unchanged():
     for step in range(2400):
         rise = min(1.0, (step + 1) / 200)
         fall = 0.505 + 0.495 * math.cos(math.pi * step / 2400)
-        assert rate_factor(Schedule.COSINE, step, 2400, 200) == pytest.approx(rise * fall, rel=1e-12)
+        own = rate_factor(Schedule.COSINE, step, 2400, 200)
+        assert own == pytest.approx(rise * fall, rel=1e-12)
 
 
 def test_warm_up_ends_near_the_papers_cosine():
@@ -21,7 +22,7 @@ def test_warm_up_ends_near_the_papers_cosine():
     for step in range(100, 4000):
         paper = 0.5 * (1 + math.cos(math.pi * (step - 100) / 3900))
         own = rate_factor(Schedule.COSINE, step, 4000, 100, floor=0.0)
-        assert abs(own - paper) < 0.021
+        assert abs(own - paper) < 0.025
 
 
 def test_salads_line_falls_to_a_fifth_and_stays():
