@@ -5,6 +5,7 @@ Written from the formulas (facts sheet 1.2); parameter names are those of `dino_
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import torch
@@ -59,7 +60,7 @@ class Salad(nn.Module):
         local = self.cluster_features(features)
         scores = self.score(features)
         whole = self.token_features(token) if self.token_features is not None else None
-        with torch.autocast(features.device.type, enabled=False):
+        with _single_precision(features.device.type):
             shares = self._shares(scores.flatten(2).float())
             summed = local.flatten(2).float() @ shares.transpose(1, 2)
             parts = [unit_length(summed).flatten(1)]
@@ -99,6 +100,13 @@ def log_sum_exp(x: Tensor, dim: int) -> Tensor:
     maximum and overflows (NVIDIA/TensorRT issue 4772)."""
     top = x.amax(dim, keepdim=True).detach()
     return top + torch.log(torch.exp(x - top).sum(dim, keepdim=True))
+
+
+def _single_precision(device: str) -> contextlib.AbstractContextManager[object]:
+    """No autocast; the meta device, on which shapes are tried out, knows none."""
+    if not torch.amp.is_autocast_available(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def _head(channels: int, hidden: int, out: int, dropout: float) -> nn.Sequential:
