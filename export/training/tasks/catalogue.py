@@ -35,6 +35,11 @@ TASKS = {
     "overhead-descriptor": TaskEntry(
         "overhead_descriptor", "OverheadDescriptorSettings", "OverheadDescriptorTask"
     ),
+    "retrieval-dataset": TaskEntry(
+        "retrieval_dataset", "RetrievalDatasetSettings", "RetrievalDatasetTask"
+    ),
+    "geolink-survey": TaskEntry("geolink_survey", "GeoLinkSurveySettings", "GeoLinkSurveyTask"),
+    "unifygeo-vigor": TaskEntry("unifygeo_vigor", "UnifyGeoVigorSettings", "UnifyGeoVigorTask"),
 }
 
 

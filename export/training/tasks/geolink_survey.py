@@ -1,0 +1,249 @@
+"""Trains GeoLink's small sister on a multi-view survey, led by point clouds.
+
+The 2-D network is the one that flies: unifygeo-edge's encoder with a Mixer. The 3-D branch
+(Point-NN's stored vectors, the mixture of experts, the vCLUB estimators) exists only here. Any
+set of GeoLink's losses can be switched on; without any, InfoNCE of the two pictures is all.
+
+The paper alternates a step of the estimators with one of the encoders. Here every optimizer
+step is both: the estimators' loss holds the features and the encoders' bound holds the
+estimators, so neither side moves the other, one optimizer keeps all state, and a killed run
+goes on exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from export.losses.geolink import (
+    WEIGHTS,
+    cross_view_loss,
+    estimators_loss,
+    relation_distillation_loss,
+    self_contrast_loss,
+    structure_loss,
+)
+from export.networks.edge_branches import DESCRIPTOR_DIM, Aggregator, edge_branch
+from export.networks.point_experts import PointExperts
+from export.networks.unifygeo_edge import UnifyGeoEdge
+from export.networks.unit_length import unit_length
+from export.networks.vclub import VClub
+from export.overhead.appearance import photograph
+from export.points.survey import Survey
+from export.points.survey_cache import Locations, cached_locations
+from export.samplers.epochs import Epochs
+from export.samplers.exclusive import Samples, exclusive_batches
+from export.training.distributed import rank
+from export.training.run_settings import Run
+from export.training.tasks.unifygeo_edge import start_from_xfeat
+from onboard.errors import InputError
+
+CHANGED_SHARE = 0.7  # of the drone's views something on the ground differs from the map
+TOUCHING = 0.999  # of a cell's side: cells so far apart in east or north don't overlap
+ENCODE_AT_ONCE = 64
+SPREAD_EPS = 1e-6
+FOR_LOCATING = ("fusion_2", "heat_")  # layers of the encoder that no descriptor needs
+
+
+class GeoLinkLoss(str, Enum):
+    CROSS_VIEW = "cc"
+    SELF_CONTRAST = "sc"
+    STRUCTURE = "ga"
+    RELATIONS = "rd"
+
+
+@dataclass(frozen=True)
+class GeoLinkSurveySettings:
+    """losses: of GeoLink; empty trains without the 3-D branch. club_hidden: the estimators'
+    width (4096 in the paper, for descriptors 16 times as wide). batch_locations: of a process."""
+
+    model_id: str
+    run: Run
+    survey: Survey
+    losses: tuple[GeoLinkLoss, ...] = tuple(GeoLinkLoss)
+    start_from: Path | None = None
+    batch_locations: int = 16
+    club_hidden: int = 512
+    learning_rate: float = 1e-3
+    encoder_learning_rate: float = 3e-4
+
+    def __post_init__(self) -> None:
+        if self.losses and GeoLinkLoss.CROSS_VIEW not in self.losses:
+            raise ValueError("sc, ga and rd need cc, which gives the point clouds their meaning")
+        if self.survey.picture_px % 32:
+            raise ValueError("the survey's picture_px must be a multiple of 32")
+        if self.batch_locations < 2:
+            raise ValueError("batch_locations must be at least 2")
+
+
+@dataclass(frozen=True)
+class SurveyBatch:
+    """views, maps: (N,S,S,1) uint8; features: (N,1152) float32, standardised. Row i of each is
+    one location."""
+
+    views: NDArray[np.uint8]
+    maps: NDArray[np.uint8]
+    features: NDArray[np.float32]
+
+
+class GeoLinkSurveyModel(nn.Module):
+    """network: what flies. All else is left behind."""
+
+    def __init__(self, losses: tuple[GeoLinkLoss, ...], picture_px: int, club_hidden: int) -> None:
+        super().__init__()
+        self.network = UnifyGeoEdge(edge_branch(Aggregator.MIXER, picture_px))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.switched_on = losses
+        if losses:
+            self.experts = PointExperts(out_dim=DESCRIPTOR_DIM)
+        if GeoLinkLoss.STRUCTURE in losses:
+            self.by_drone, self.by_satellite = (
+                VClub(DESCRIPTOR_DIM, DESCRIPTOR_DIM, club_hidden) for _ in range(2)
+            )
+
+    def forward(self, batch: SurveyBatch) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The losses, and the share of views whose map comes first in the batch."""
+        device, on = self.log_scale.device, self.switched_on
+        pictures = torch.from_numpy(np.concatenate((batch.views, batch.maps))).to(device)
+        drone, satellite = self.network.descriptors(pictures).float().chunk(2)
+        cloud = None
+        if on:
+            cloud = unit_length(self.experts(torch.from_numpy(batch.features).to(device)))
+        losses = {"cc": cross_view_loss(drone, satellite, cloud, self.log_scale)}
+        if cloud is not None:
+            three = (drone, satellite, cloud)
+            if GeoLinkLoss.SELF_CONTRAST in on:
+                losses["sc"] = self_contrast_loss(*three, self.log_scale)
+            if GeoLinkLoss.RELATIONS in on:
+                losses["rd"] = relation_distillation_loss(*three)
+            if GeoLinkLoss.STRUCTURE in on:
+                clubs = (self.by_drone, self.by_satellite)
+                losses["ga"] = structure_loss(*three, *clubs)
+                losses["estimators"] = estimators_loss(*three, *clubs)
+        with torch.no_grad():
+            hits = (drone @ satellite.T).argmax(1) == torch.arange(len(drone), device=device)
+        return losses, {"retrieval_hits": float(hits.float().mean())}
+
+
+class GeoLinkSurveyTask:
+    """Raises InputError: no survey, too small a survey, unfit starting weights."""
+
+    def __init__(self, settings: GeoLinkSurveySettings) -> None:
+        torch.manual_seed(settings.run.seed)
+        self._settings = settings
+        model = GeoLinkSurveyModel(
+            settings.losses, settings.survey.picture_px, settings.club_hidden
+        )
+        if settings.start_from is not None:
+            start_from_xfeat(model.network, settings.start_from)
+        self.model: nn.Module = model
+        self.loss_weights = {**WEIGHTS, "estimators": 1.0}
+        self._train, self._test = cached_locations(settings.survey, _show)
+        features = self._train.features
+        # numbers that all clouds of this ground share tell none of them apart
+        self._features = (features - features.mean(0)) / (features.std(0) + SPREAD_EPS)
+        self._samples = _exclusive_samples(self._train, settings.survey.cell_m)
+        if not self._epoch(0):
+            raise InputError(
+                f"{settings.survey.reconstruction}: its training half has no "
+                f"{settings.batch_locations} cells that don't overlap; "
+                "make batch_locations or cell_m smaller"
+            )
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What locating alone needs is frozen, as nothing here teaches it."""
+        assert isinstance(self.model, GeoLinkSurveyModel)
+        network = self.model.network
+        network.requires_grad_(False)
+        network.global_branch.requires_grad_(True)
+        encoder = [
+            p.requires_grad_(True)
+            for name, p in network.encoder.named_parameters()
+            if not name.startswith(FOR_LOCATING)
+        ]
+        known = {id(p) for p in encoder}
+        rest = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
+        return [
+            {"params": rest, "peak": self._settings.learning_rate},
+            {"params": encoder, "peak": self._settings.encoder_learning_rate},
+        ]
+
+    def batches(self, first_step: int) -> Iterator[SurveyBatch]:
+        steps = range(first_step, self._settings.run.steps)
+        epochs = Epochs(lambda number, _: self._epoch(number)).remaining(first_step)
+        chosen = (batch for _, batches in epochs for batch in batches)
+        for step, locations in zip(steps, chosen, strict=False):
+            yield self._batch(locations, step)
+
+    def _epoch(self, number: int) -> list[NDArray[np.int64]]:
+        rng = np.random.default_rng((self._settings.run.seed, rank(), number))
+        return exclusive_batches(self._samples, self._settings.batch_locations, rng)
+
+    def _batch(self, chosen: NDArray[np.int64], step: int) -> SurveyBatch:
+        rng = np.random.default_rng((self._settings.run.seed, rank(), step, 1))
+        views, maps = [], []
+        for i in chosen:
+            of_i = np.flatnonzero(self._train.location_of == i)
+            view = self._train.views[int(rng.choice(of_i))]
+            views.append(photograph(view, rng, changes=bool(rng.random() < CHANGED_SHARE)))
+            maps.append(photograph(self._train.maps[i], rng, changes=False))
+        return SurveyBatch(
+            np.stack(views)[..., None], np.stack(maps)[..., None], self._features[chosen]
+        )
+
+    def losses(
+        self, model: nn.Module, batch: SurveyBatch, step: int
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        losses, shares = model(batch)
+        return losses, shares
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """On the half never trained on, pictures as they are: shares of the drone's views whose
+        own cell is first, or among the first five, of all cells; of maps whose first view is
+        their own. The next cells overlap by half, and count as wrong."""
+        assert isinstance(model, GeoLinkSurveyModel)
+        model.eval()
+        views, maps = (_described(model.network, p) for p in (self._test.views, self._test.maps))
+        similarity = views @ maps.T
+        own = torch.from_numpy(self._test.location_of)
+        order = similarity.argsort(1, descending=True)
+        of_first_view = own[similarity.argmax(0)]
+        return {
+            "recall_1": float((order[:, 0] == own).float().mean()),
+            "recall_5": float((order[:, :5] == own[:, None]).any(1).float().mean()),
+            "map_to_view_recall_1": float(
+                (of_first_view == torch.arange(len(maps))).float().mean()
+            ),
+        }
+
+
+def _described(network: UnifyGeoEdge, pictures: NDArray[np.uint8]) -> Tensor:
+    """(N,S,S,3) uint8 BGR -> (N,256); black would mean that there is no ground."""
+    device = next(network.parameters()).device
+    starts = range(0, len(pictures), ENCODE_AT_ONCE)
+    parts = (np.maximum(pictures[i : i + ENCODE_AT_ONCE], 1) for i in starts)
+    found = [network.descriptors(torch.from_numpy(p).to(device)) for p in parts]
+    return torch.cat(found).float().cpu()
+
+
+def _exclusive_samples(locations: Locations, cell_m: float) -> Samples:
+    """Cells that overlap are positive to one another."""
+    apart = np.abs(locations.position_m[:, None] - locations.position_m).max(2)
+    overlap = apart < TOUCHING * cell_m
+    others = (frozenset(np.flatnonzero(row).tolist()) - {i} for i, row in enumerate(overlap))
+    return Samples(np.arange(len(overlap)), tuple(others))
+
+
+def _show(done: int, of: int) -> None:
+    if done % 20 == 0 or done == of:
+        print(f"point clouds {done}/{of}", flush=True)
