@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 SCALE_OFFSET_CELLS = 0.1  # upstream adds it to the grid it asks for (models without registers)
@@ -38,7 +39,7 @@ def resampled_position_table(table: Tensor, rows: int, columns: int, antialiased
     return torch.cat([table[:, :1], patches.reshape(1, rows * columns, -1)], dim=1)
 
 
-def _plain_weights(grid: int, cells: int) -> np.ndarray:
+def _plain_weights(grid: int, cells: int) -> NDArray[np.float64]:
     """(cells, grid): four taps about each cell's centre, those outside clamped to the border."""
     scale = (cells + SCALE_OFFSET_CELLS) / grid
     centres = (np.arange(cells) + 0.5) / scale - 0.5
@@ -50,16 +51,17 @@ def _plain_weights(grid: int, cells: int) -> np.ndarray:
     return weights
 
 
-def _antialiased_weights(grid: int, cells: int) -> np.ndarray:
+def _antialiased_weights(grid: int, cells: int) -> NDArray[np.float64]:
     """(cells, grid): the kernel widened when shrinking, cut at the border, summing to 1."""
     stretch = max(grid / cells, 1.0)
     centres = (np.arange(cells) + 0.5) * grid / cells
     distance = np.arange(grid) + 0.5 - centres[:, None]
     weights = _cubic(distance / stretch, ANTIALIASED_CUBIC)
-    return weights / weights.sum(1, keepdims=True)
+    weights /= weights.sum(1, keepdims=True)
+    return weights
 
 
-def _cubic(x: np.ndarray, a: float) -> np.ndarray:
+def _cubic(x: NDArray[np.float64], a: float) -> NDArray[np.float64]:
     """Keys' convolution kernel, zero beyond 2."""
     x = np.abs(x)
     near = ((a + 2) * x - (a + 3)) * x * x + 1

@@ -140,13 +140,17 @@ def make_network(name: str, input_px: int | None = None, checkpointing: bool = F
     return network
 
 
-def load_network(name: str, weights: Path, input_px: int | None = None) -> nn.Module:
-    """The same with published weights, or those of a training of ours, for inference.
+def load_network(
+    name: str, weights: Path, input_px: int | None = None, prefix: str = ""
+) -> nn.Module:
+    """The same with published weights, for inference; with a prefix, those of a training of ours
+    whose model holds the network under that name.
 
     Raises InputError: as make_network and load_weights do.
     """
     from export.checkpoints import load_weights
 
     network = make_network(name, input_px)
-    load_weights(network.get_submodule(network_entry(name).released_part), weights)
+    part = "" if prefix else network_entry(name).released_part
+    load_weights(network.get_submodule(part), weights, prefix)
     return network.eval()

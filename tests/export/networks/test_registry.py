@@ -52,3 +52,11 @@ def test_published_weights_by_name(tmp_path):
     token = released(pictures)[0]
     assert not network.training
     assert torch.allclose(network(pictures), token / token.norm(dim=1, keepdim=True), atol=1e-6)
+
+
+def test_weights_of_a_training_of_ours(tmp_path):
+    trained = make_network("dinov2-s", 70)
+    average = {f"network.{k}": v for k, v in trained.state_dict().items()}
+    torch.save({"step": 3, "model": {}, "average": average}, tmp_path / "checkpoint.pt")
+    network = load_network("dinov2-s", tmp_path / "checkpoint.pt", 70, prefix="network.")
+    assert torch.equal(network.backbone.cls_token, trained.backbone.cls_token)
