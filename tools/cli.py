@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "tools.demo",
     "train": "tools.train",
     "validate": "tools.validate",
+    "pointcloud": "tools.pointcloud",
     "ablation": "tools.ablation",
     "benchmark": "tools.benchmark",
     "weather": "tools.weather_sheet",
@@ -39,6 +40,7 @@ EXTRA_OF_PACKAGE = {
     "onnx": "export",
     "onnxscript": "export",
     "matplotlib": "export",
+    "pycolmap": "survey",
 }
 
 

@@ -32,14 +32,16 @@ class VClub(nn.Module):
         centre = y.mean(0)
         spread = (y - centre).square().mean(0)
         others = spread + (centre - mean).square()
-        return ((others - (mean - y).square()) / (2.0 * log_variance.exp())).sum(1).mean()
+        gain: Tensor = (others - (mean - y).square()) / (2.0 * log_variance.exp())
+        return gain.sum(1).mean()
 
     def estimator_loss(self, x: Tensor, y: Tensor) -> Tensor:
         """What the estimator minimises: the negative log-likelihood of a number of y given x, up
         to factor and constant. Neither x nor y gets a gradient."""
         x, y = x.detach(), y.detach()
         mean, log_variance = self.mean(x), self.log_variance(x)
-        return ((mean - y).square() / log_variance.exp() + log_variance).mean()
+        loss: Tensor = (mean - y).square() / log_variance.exp() + log_variance
+        return loss.mean()
 
     def frozen_bound(self, x: Tensor, y: Tensor) -> Tensor:
         """The bound with gradients for x and y only: what the encoders minimise."""

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from export.points.cubes import cube_numbers
 from export.points.ply import PointCloud
 from export.points.reconstruction import Camera, Reconstruction, rotation_of
 from onboard.errors import InputError
@@ -69,7 +70,7 @@ def dense_cloud(
     keys, points, colours = [], [], []
     for done, (i, j) in enumerate(pairs, 1):
         xyz, rgb = _match(made, made.cameras[i], made.cameras[j], folder)
-        cubes = _cube_number(xyz, side)
+        cubes = cube_numbers(xyz, side)
         cubes, first = np.unique(cubes, return_index=True)  # each pair has one say in a cube
         keys.append(cubes)
         points.append(xyz[first].astype(np.float32))
@@ -147,12 +148,3 @@ def _rectified(camera: Camera, frame: Matrix, lens: Matrix, folder: Path) -> NDA
     )
     picture = cv2.GaussianBlur(picture, (0, 0), 0.5 * camera.width_px / WORKING_PX / 2)
     return np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR), np.uint8)
-
-
-def _cube_number(xyz: Matrix, side: float) -> NDArray[np.int64]:
-    """(N,) one number for each cube of space."""
-    cells = np.floor(xyz / side).astype(np.int64) + (1 << 20)
-    if cells.size and not ((cells >= 0) & (cells < 1 << 21)).all():
-        inside = ((cells >= 0) & (cells < 1 << 21)).all(1)
-        cells = np.where(inside[:, None], cells, 0)
-    return (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
