@@ -120,7 +120,7 @@ def _blurred_or_sharpened(picture: Picture, rng: np.random.Generator) -> Picture
 def _with_holes(picture: Picture, how: Augmentation, rng: np.random.Generator) -> Picture:
     """Black rectangles anywhere within the picture."""
     height, width = picture.shape[:2]
-    out = picture.copy()
+    out: Picture = picture.copy()
     for _ in range(int(rng.integers(how.holes[0], how.holes[1] + 1))):
         high, wide = (max(1, round(s * rng.uniform(*how.hole_share))) for s in (height, width))
         y, x = int(rng.integers(0, height - high + 1)), int(rng.integers(0, width - wide + 1))

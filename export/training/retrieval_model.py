@@ -1,0 +1,61 @@
+"""What is trained for retrieval: a network of the registry, and the scale of its similarities."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.benchmark.picture_tensor import normalised
+from export.datasets.pair_batches import PairBatch
+from export.datasets.retrieval_set import Size, View
+from export.losses.infonce import symmetric_infonce, weighted_infonce
+from export.networks.unifygeo import UnifyGeo
+
+START_SCALE = math.log(1 / 0.07)
+
+
+class RetrievalModel(nn.Module):
+    """A registry network and the learned scale of its similarities."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.log_scale = nn.Parameter(torch.tensor(START_SCALE))
+
+    def describe(self, pictures: Tensor, view: View) -> Tensor:
+        """(N, 3, H, W) normalised -> (N, D) float32 of unit length."""
+        if isinstance(self.network, UnifyGeo):
+            ground = view is View.GROUND
+            tower = self.network.describe_ground if ground else self.network.describe_overhead
+            answer: Any = tower(pictures)
+        else:
+            answer = self.network(pictures)
+        descriptors: Tensor = answer if isinstance(answer, Tensor) else answer[0]
+        return nn.functional.normalize(descriptors.float(), dim=1)
+
+    def forward(
+        self, batch: PairBatch, views: tuple[View, View], weighted: bool
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """The loss, and the share of queries whose partner comes first in the batch."""
+        device = self.log_scale.device
+        a = self.describe(normalised(batch.queries, device), views[0])
+        b = self.describe(normalised(batch.gallery, device), views[1])
+        with torch.no_grad():
+            hits = (a @ b.T).argmax(1) == torch.arange(len(a), device=device)
+        if weighted:
+            iou = torch.from_numpy(batch.weights).to(device)
+            loss = weighted_infonce(a, b, self.log_scale, iou)
+        else:
+            loss = symmetric_infonce(a, b, self.log_scale)
+        return {"retrieval": loss}, {"retrieval_hits": float(hits.float().mean())}
+
+
+def picture_size(network: nn.Module, side_px: int, view: View, field: Size) -> Size:
+    """(height, width) that a view's pictures go in with. side_px: of overhead pictures; field:
+    what others take for a panorama."""
+    if view is not View.GROUND:
+        return side_px, side_px
+    return (side_px, 2 * side_px) if isinstance(network, UnifyGeo) else field

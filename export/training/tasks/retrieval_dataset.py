@@ -1,0 +1,224 @@
+"""Trains any network of the registry on any data set of the catalogue, by symmetric InfoNCE.
+
+Which pairs meet in a batch: at random but mutually exclusive, or with hard negatives, from the
+neighbours by GPS in the first epochs and by what the network confuses after (Sample4Geo). Pairs
+with an IoU are believed as far as they overlap (Game4Loc).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from export.benchmark.picture_tensor import device_of, normalised
+from export.checkpoints import load_weights
+from export.datasets.augmentation import Augmentation
+from export.datasets.catalogue import read_dataset, read_training_set
+from export.datasets.pair_batches import PairBatch, pairs_of, samples_of
+from export.datasets.retrieval_set import Item, RetrievalSet, TrainingSet, View
+from export.metrics.ranking import recall_at, strict_ranks
+from export.networks.registry import Views, make_network, network_entry
+from export.samplers.epochs import Epochs
+from export.samplers.exclusive import Batch, exclusive_batches
+from export.samplers.gps import nearest_by_gps
+from export.samplers.neighbours import Neighbours, neighbour_batches
+from export.samplers.similarity import nearest_by_similarity
+from export.training.distributed import rank, world_size
+from export.training.pair_loader import pair_loader
+from export.training.picture_descriptors import describe_items
+from export.training.retrieval_model import RetrievalModel, picture_size
+from export.training.run_settings import Run
+from onboard.errors import InputError
+
+
+class Sampling(Enum):
+    """Which pairs meet in a batch."""
+
+    EXCLUSIVE = "exclusive"
+    GPS = "gps"
+    SIMILARITY = "similarity"  # by GPS first, where the set has positions; else at random
+
+
+@dataclass(frozen=True)
+class RetrievalDatasetSettings:
+    """root, direction, work: as `pilotage benchmark` takes them. batch_pairs: of one process.
+    input_px: side of the overhead pictures, the network's own where absent. gps_epochs: how many
+    pass before similarity decides, search_every_epochs: how often it is measured anew.
+    start_from: weights of the whole network. validation_queries: at most, evenly spread."""
+
+    network: str
+    dataset: str
+    root: Path
+    run: Run
+    direction: str | None = None
+    work: Path | None = None
+    input_px: int | None = None
+    batch_pairs: int = 32
+    sampling: Sampling = Sampling.EXCLUSIVE
+    gps_epochs: int = 4
+    search_every_epochs: int = 4
+    learning_rate: float = 1e-4
+    start_from: Path | None = None
+    checkpointing: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    validation_queries: int = 1000
+    readers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.batch_pairs < 2:
+            raise ValueError("batch_pairs must be at least 2: the others are the negatives")
+        if min(self.gps_epochs, self.search_every_epochs, self.validation_queries) < 1:
+            raise ValueError("gps_epochs, search_every_epochs, validation_queries: at least 1")
+        if self.readers < 0:
+            raise ValueError(f"readers is {self.readers}; 0 reads in the training process")
+
+
+class RetrievalDatasetTask:
+    """Raises InputError: no such set or network, a set whose pictures the network cannot take,
+    GPS sampling without positions, weights of another network."""
+
+    def __init__(self, settings: RetrievalDatasetSettings) -> None:
+        torch.manual_seed(settings.run.seed)
+        self._settings = s = settings
+        entry = network_entry(s.network)
+        self._set: TrainingSet = read_training_set(s.dataset, s.root, s.direction, s.work)
+        self._views = (self._set.query_view, self._set.gallery_view)
+        if entry.views is Views.GROUND_AND_OVERHEAD and View.GROUND not in self._views:
+            raise InputError(
+                f"{s.network}: takes street panoramas, which {s.dataset} has none of in this "
+                "direction; choose another network or set"
+            )
+        side_px = s.input_px or entry.default_size_px
+        network = make_network(s.network, side_px, s.checkpointing)
+        if s.start_from is not None:
+            load_weights(network.get_submodule(entry.released_part), s.start_from)
+        self._sizes = (
+            picture_size(network, side_px, self._views[0], self._set.query_size),
+            picture_size(network, side_px, self._views[1], self._set.gallery_size),
+        )
+        self.model: nn.Module = RetrievalModel(network)
+        self.loss_weights = {"retrieval": 1.0}
+        self._pairs = pairs_of(self._set)
+        self._samples = samples_of(self._set, self._pairs)
+        searched = s.sampling is not Sampling.EXCLUSIVE
+        if s.sampling is Sampling.GPS and not self._has_positions:
+            raise InputError(
+                f"{s.dataset}: its pictures tell no latitude and longitude; set sampling to "
+                "'similarity' or 'exclusive'"
+            )
+        self._epochs = Epochs(self._plan, self._search if searched else None)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        return [{"params": trained, "peak": self._settings.learning_rate}]
+
+    def batches(self, first_step: int) -> Iterator[PairBatch]:
+        """This process's part of every batch, pictures read by other processes."""
+        s, step = self._settings, first_step
+        for _, batches in self._epochs.remaining(first_step):
+            own = slice(rank() * s.batch_pairs, (rank() + 1) * s.batch_pairs)
+            yield from pair_loader(
+                self._set,
+                self._pairs,
+                [batch[own] for batch in batches],
+                self._sizes,
+                s.augmentation,
+                (s.run.seed, rank(), step),
+                s.readers,
+            )
+            step += len(batches)
+
+    def losses(
+        self, model: nn.Module, batch: PairBatch, step: int
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        losses, shares = model(batch, self._views, bool(self._set.weights))
+        return losses, shares
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sampler's table, which weights of an earlier step have made."""
+        return self._epochs.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._epochs.load_state_dict(state)
+
+    @cached_property
+    def _test_sets(self) -> list[RetrievalSet]:
+        s = self._settings
+        return read_dataset(s.dataset, s.root, s.direction, s.work)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """R@1 and R@5 over the test sets of the direction, and their means where several."""
+        assert isinstance(model, RetrievalModel)
+        figures: dict[str, list[float]] = {"recall_1": [], "recall_5": []}
+        for found in self._test_sets:
+            asked = [i for i, own in enumerate(found.positives) if own]
+            step = max(1, math.ceil(len(asked) / self._settings.validation_queries))
+            kept = asked[::step]
+            queries = self._describe(model, [found.queries[i] for i in kept], 0)
+            gallery = self._describe(model, found.gallery, 1)
+            block = (queries @ gallery.T).cpu().numpy()
+            ranks = strict_ranks(block, [found.positives[i] for i in kept])
+            for k in (1, 5):
+                figures[f"recall_{k}"].append(recall_at(ranks, k))
+        return {name: sum(values) / len(values) for name, values in figures.items()}
+
+    def _describe(
+        self, model: RetrievalModel, items: tuple[Item, ...] | list[Item], side: int
+    ) -> Tensor:
+        """side: 0 the queries', 1 the gallery's."""
+        view = self._views[side]
+        return describe_items(
+            lambda pictures: model.describe(normalised(pictures, device_of(model)), view),
+            model,
+            items,
+            self._sizes[side],
+        )
+
+    @property
+    def _has_positions(self) -> bool:
+        return all(item.position_deg is not None for item in self._set.gallery)
+
+    def _plan(self, epoch: int, neighbours: Neighbours | None) -> list[Batch]:
+        """Batches of all processes together, so that none meets another's positives."""
+        size, seed = self._settings.batch_pairs * world_size(), self._settings.run.seed
+        if neighbours is None:
+            rng = np.random.default_rng((seed, epoch))
+            return exclusive_batches(self._samples, size, rng)
+        return neighbour_batches(self._samples, neighbours, size, seed, epoch)
+
+    def _search(self, epoch: int, before: Neighbours | None) -> Neighbours | None:
+        s = self._settings
+        by_gps = s.sampling is Sampling.GPS or epoch < s.gps_epochs
+        if by_gps:
+            return before if before is not None else self._by_gps()
+        if (epoch - s.gps_epochs) % s.search_every_epochs and before is not None:
+            return before
+        table = [self._by_similarity()]
+        if world_size() > 1:  # equal weights may still round differently elsewhere
+            dist.broadcast_object_list(table, 0)
+        return table[0]
+
+    def _by_gps(self) -> Neighbours | None:
+        if not self._has_positions:
+            return None
+        lat_lon = np.array([item.position_deg for item in self._set.gallery], np.float64)
+        return nearest_by_gps(self._samples, lat_lon[:, 0], lat_lon[:, 1])
+
+    @torch.no_grad()
+    def _by_similarity(self) -> Neighbours:
+        assert isinstance(self.model, RetrievalModel)
+        queries = self._describe(self.model, self._set.queries, 0)
+        gallery = self._describe(self.model, self._set.gallery, 1)
+        own = torch.from_numpy(self._pairs.queries).to(queries.device)
+        return nearest_by_similarity(self._samples, queries[own], gallery)
