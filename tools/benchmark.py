@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onboard.errors import InputError
 from onboard.model_bundle import DEFAULT_BUNDLE
+from onboard.whole_file import make_folder
+from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
+
+if TYPE_CHECKING:
+    from export.benchmark.model import Model
 
 HELP = (
     "Measures retrieval (and metres, where the model tells them) on a data set, prints the row "
     "that its papers print and writes JSON. A run that was stopped goes on with the same command."
 )
 ALL = "all"
-DEFAULT_CACHE = Path.home() / ".cache" / "pilotage" / "benchmark"
+CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+DEFAULT_CACHE = CACHES / "pilotage" / "benchmark"
 UNREADABLE_SHOWN = 3
 
 
@@ -26,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=Path, help="its folder, as its authors give it out")
     parser.add_argument("--direction", help="which way or split (default: the set's first)")
     parser.add_argument("--work", type=Path, help="folder for what is cut from the set's maps")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--model", type=Path, default=DEFAULT_BUNDLE, help="model bundle")
-    which.add_argument("--network", help="instead of a bundle: a network by name, as gengeo")
+    add_model_argument(parser)
+    add_backend_arguments(parser)
+    parser.add_argument("--network", help="instead of a bundle: a network by name, as gengeo")
     parser.add_argument("--checkpoint", type=Path, help="its weights")
     parser.add_argument("--input-px", type=int, help="its input size (default: its own)")
     parser.add_argument(
@@ -55,6 +63,10 @@ def run(args: argparse.Namespace) -> int:
 
     if (args.network is None) != (args.checkpoint is None):
         raise InputError("--network and --checkpoint go together; give both or a --model")
+    if args.network is not None and args.model != DEFAULT_BUNDLE:
+        raise InputError("--network and --model are two models; give one of them")
+    if args.out is not None:
+        make_folder(args.out.parent)
     weathers = list(Weather) if args.weather == ALL else [Weather(args.weather)]
     sets = read_dataset(args.dataset, args.root, args.direction, args.work)
     model = _model(args)
@@ -80,12 +92,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _model(args: argparse.Namespace) -> Model:
     if args.network is not None:
         from export.benchmark.network_model import load_model
 
         return load_model(args.network, args.checkpoint, args.input_px)
-    from export.benchmark.bundle_model import BundleModel
-    from onboard.model_bundle import load_bundle
+    from export.benchmark.bundle_model import load_bundle_model
 
-    return BundleModel(load_bundle(args.model))
+    return load_bundle_model(args.model, chosen_backend(args))

@@ -1,44 +1,55 @@
-"""A model bundle, with the code that flies it."""
+"""A model bundle, through the code that flies it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.benchmark.kept_tiles import KeptTiles
-from export.benchmark.model import Floats32
+from export.benchmark.model import Floats32, Model
 from export.datasets.retrieval_set import Size, View
 from export.metrics.localization import HeatmapGrid
 from onboard.describe import Describer
 from onboard.errors import InputError
+from onboard.inference import Backend
 from onboard.localize import CANDIDATES
 from onboard.messages import Description, Picture
-from onboard.model_bundle import ModelBundle
+from onboard.model_bundle import Kind, ModelBundle, load_bundle
 from onboard.tile_index import unit_length
 
 BATCH = 4  # as fast as 16 on the CPU, and less to hold
 CACHED_TILES = 256  # 780 kB each
 
 
-class BundleModel:
-    """One tower for both views, seen from above. Re-ranks as in flight: by the largest value
-    of the heatmap's coarse level.
+def load_bundle_model(path: Path, backend: Backend = Backend.AUTO) -> Model:
+    """Raises InputError: no bundle, one of a kind that has no single tower, a graph or backend
+    that can't be loaded."""
+    bundle = load_bundle(path, for_flight=False)
+    if bundle.kind is Kind.CROSS_VIEW:
+        raise InputError(
+            f"{path}: a cross-view bundle is measured by its checkpoint; "
+            "give --network and --checkpoint"
+        )
+    kind = FlightBundle if bundle.kind is Kind.FLIGHT else RetrievalBundle
+    return kind(bundle, backend)
 
-    Raises InputError: a graph can't be loaded.
+
+class RetrievalBundle:
+    """One tower for both views, seen from above; descriptors only.
+
+    Raises InputError: a graph or the backend can't be loaded.
     """
 
-    candidates = CANDIDATES
-    grid = HeatmapGrid.CORNERS
     batch = BATCH
 
-    def __init__(self, bundle: ModelBundle) -> None:
+    def __init__(self, bundle: ModelBundle, backend: Backend = Backend.AUTO) -> None:
         self.name = bundle.id
         self.sha256 = bundle.sha256
         self._input_px = bundle.input_px
-        self._describer = Describer(bundle)
-        self._tiles = KeptTiles(self._describe, CACHED_TILES)
+        self._describer = Describer(bundle, backend=backend)
 
     def size(self, view: View, field: Size) -> Size:
         """Raises InputError: a view from the ground."""
@@ -51,6 +62,17 @@ class BundleModel:
 
     def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:
         return unit_length(self._describer.descriptors(pictures))
+
+
+class FlightBundle(RetrievalBundle):
+    """Re-ranks as in flight: by the largest value of the heatmap's coarse level."""
+
+    candidates = CANDIDATES
+    grid = HeatmapGrid.CORNERS
+
+    def __init__(self, bundle: ModelBundle, backend: Backend = Backend.AUTO) -> None:
+        super().__init__(bundle, backend)
+        self._tiles = KeptTiles(self._describe, CACHED_TILES)
 
     def examine(
         self,
