@@ -32,7 +32,7 @@ class Shape:
     @property
     def stride(self) -> int:
         """Of the last stage, pixels per cell."""
-        return STEM_STRIDE * 2 ** (len(self.dims) - 1)
+        return STEM_STRIDE << (len(self.dims) - 1)
 
 
 TINY = Shape((3, 3, 9, 3), (96, 192, 384, 768))
@@ -57,7 +57,8 @@ class ChannelsFirstNorm(nn.LayerNorm):
         super().__init__(channels, eps=NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        out: Tensor = super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return out
 
 
 class _Mlp(nn.Module):
@@ -81,7 +82,7 @@ class Block(nn.Module):
         self.mlp = _Mlp(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.mlp(self.norm(self.conv_dw(x).permute(0, 2, 3, 1)))
+        y: Tensor = self.mlp(self.norm(self.conv_dw(x).permute(0, 2, 3, 1)))
         return x + (y * self.gamma).permute(0, 3, 1, 2)
 
 
@@ -99,7 +100,8 @@ class Stage(nn.Module):
         self.blocks = nn.Sequential(*(Block(channels) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.blocks(self.downsample(x))
+        out: Tensor = self.blocks(self.downsample(x))
+        return out
 
 
 def stem(channels: int) -> tuple[nn.Conv2d, ChannelsFirstNorm]:
@@ -146,7 +148,8 @@ class _Head(nn.Module):
         self.norm = ChannelsFirstNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x.mean(dim=(2, 3), keepdim=True)).flatten(1)
+        out: Tensor = self.norm(x.mean(dim=(2, 3), keepdim=True))
+        return out.flatten(1)
 
 
 class ConvNext(nn.Module):

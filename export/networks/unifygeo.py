@@ -25,13 +25,16 @@ START_SCALE = 1 / 0.07  # of both learned temperatures
 class Answers(NamedTuple):
     """What training sees of a batch of N pairs. ground, overhead: descriptors (N,D). logits,
     scores: of each view in its own tile, as Location. rerank: level 0's cosines of every view
-    in every tile, (N,N,h,w)."""
+    in every tile, (N,N,h,w). log_scale, log_scale_rerank: of retrieval's and re-ranking's
+    learned temperatures, passed on so that DistributedDataParallel sees them used."""
 
     ground: Tensor
     overhead: Tensor
     logits: Tensor
     scores: tuple[Tensor, ...]
     rerank: Tensor
+    log_scale: Tensor
+    log_scale_rerank: Tensor
 
 
 class _Encoder(nn.Module):
@@ -111,7 +114,8 @@ class UnifyGeo(nn.Module):
         overhead, maps = self.describe_overhead(tiles)
         logits, scores = self.match(vectors, maps)
         rerank = all_cosines(vectors[0], self.rerank_maps(maps[0]))
-        return Answers(ground, overhead, logits, scores, rerank)
+        scales = self.logit_scale.clone(), self.logit_scale_rerank.clone()
+        return Answers(ground, overhead, logits, scores, rerank, *scales)
 
 
 def unifygeo_vigor(input_px: int = TILE_PX, checkpointing: bool = False) -> UnifyGeo:

@@ -42,11 +42,12 @@ class Attention(nn.Module):
         self.scale = inner**-0.5
         self.f, self.g = _projection(channels, inner), _projection(channels, inner)
         self.h, self.v = nn.Conv2d(channels, inner, 1), nn.Conv2d(inner, channels, 1)
-        for conv in (self.f[0], self.g[0], self.h):
-            nn.init.kaiming_normal_(conv.weight)
-            nn.init.zeros_(conv.bias)
+        for name, value in self.named_parameters():
+            if value.ndim > 1:
+                nn.init.kaiming_normal_(value)
+            elif name.endswith("bias"):
+                nn.init.zeros_(value)
         nn.init.zeros_(self.v.weight)
-        nn.init.zeros_(self.v.bias)
 
     def forward(self, x: Tensor, ground: Tensor | None = None) -> Tensor:
         """ground: (N,1,h,w), 1 where a cell may be attended to, 0 where not."""

@@ -27,7 +27,8 @@ def rerank(similarities: Scores, chosen: Indexes, matches: Scores) -> Indexes:
     the network) -> chosen in descending order of similarity + match; equals keep their order."""
     fused = np.take_along_axis(similarities, chosen, 1) + matches
     order = np.argsort(-fused, axis=1, kind="stable")
-    return np.take_along_axis(chosen, order, 1)
+    reordered: Indexes = np.take_along_axis(chosen, order, 1)
+    return reordered
 
 
 def ranks(similarities: Scores, reranked: Indexes, positives: Indexes) -> Indexes:
@@ -36,4 +37,5 @@ def ranks(similarities: Scores, reranked: Indexes, positives: Indexes) -> Indexe
     own = np.take_along_axis(similarities, positives[:, None], 1)
     before = 1 + (similarities > own).sum(1)
     found = reranked == positives[:, None]
-    return np.where(found.any(1), 1 + found.argmax(1), before).astype(np.intp)
+    rank: Indexes = np.where(found.any(1), 1 + found.argmax(1), before).astype(np.intp)
+    return rank
