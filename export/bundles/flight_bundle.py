@@ -21,7 +21,6 @@ from export.networks.unifygeo_edge import (
     DESCRIPTOR_DIM,
     FINE_CHANNELS,
     FINE_STRIDE,
-    SHORT_DESCRIPTOR_DIM,
     HeatmapDecoder,
     UnifyGeoEdge,
 )
@@ -74,7 +73,6 @@ def write_bundle(
             "input_px": INPUT_PX,
             "input": "uint8 NHWC BGR, black where there is no ground; normalized in the graph",
             "descriptor_dim": DESCRIPTOR_DIM,
-            "short_descriptor_dim": SHORT_DESCRIPTOR_DIM,
             "outputs": {
                 "descriptor": ["N", DESCRIPTOR_DIM],
                 "coarse": ["N", COARSE_CHANNELS, c, c],

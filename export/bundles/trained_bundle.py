@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.bundles.flight_bundle import INPUT_PX, write_bundle
-from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
+from export.networks.unifygeo_edge import SHORT_DESCRIPTOR_DIM, HeatmapDecoder, UnifyGeoEdge
 from export.overhead.pairs import GROUND_SIZE_M
 from export.training.checkpoint import load_checkpoint
 from export.training.tasks.catalogue import TaskSettings
@@ -33,6 +33,7 @@ def bundle_from_checkpoint(checkpoint: Path, settings: TaskSettings, out: Path) 
         decoder: HeatmapDecoder | ModelBundle = whole.decoder
         architecture = "UnifyGeo, small, two overhead views"
         started_from = XFEAT if settings.start_from else None
+        own: dict[str, Any] = {"short_descriptor_dim": SHORT_DESCRIPTOR_DIM}
     elif isinstance(settings, OverheadDescriptorSettings) and settings.start_from_bundle:
         if settings.pairs.picture_px != INPUT_PX:
             raise InputError(
@@ -45,12 +46,14 @@ def bundle_from_checkpoint(checkpoint: Path, settings: TaskSettings, out: Path) 
         network, decoder = model.network, locator
         architecture = f"{settings.aggregator.value} descriptor over unifygeo-edge's encoder"
         started_from = OVER_UNIFYGEO_EDGE % locator.id
+        own = {}
     else:
         raise InputError(
             f"{checkpoint}: this task trains no network that locates; use `pilotage export onnx`"
         )
     facts: dict[str, Any] = {
         "architecture": architecture,
+        **own,
         "train_ground_size_m": list(GROUND_SIZE_M),
         "trained_steps": int(state["step"]),
         "trained_pairs": int(state["step"]) * settings.pairs.batch_pairs,
