@@ -111,8 +111,8 @@ def load_bundle(path: Path = DEFAULT_BUNDLE, for_flight: bool = True) -> ModelBu
 
 
 def bundle_path(model: str) -> Path:
-    """What `--model` says: the name of a shipped bundle, or else a folder; `./name` is always
-    a folder.
+    """What a command line says: the name of a shipped bundle, or else a folder; `./name` is
+    always a folder.
 
     Raises InputError: neither, with the nearest shipped name.
     """
@@ -124,7 +124,7 @@ def bundle_path(model: str) -> Path:
         return path
     near = difflib.get_close_matches(model, shipped, n=1)
     known = f"did you mean '{near[0]}'?" if near else f"shipped are {', '.join(shipped)}"
-    raise InputError(f"--model {model}: no shipped model and no folder of this name; {known}")
+    raise InputError(f"{model}: no shipped model and no folder of this name; {known}")
 
 
 def shipped_bundles() -> dict[str, Path]:

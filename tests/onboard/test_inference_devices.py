@@ -1,16 +1,6 @@
-"""What a machine without a GPU is told, and the names that TensorRT's bindings must have.
-
-Bindings without TensorRT itself are enough for the names: TENSORRT_BINDINGS may name a
-folder that holds the package `tensorrt_bindings` (with libraries that satisfy its loader).
-"""
+"""What a machine without a GPU is told, and the names that TensorRT's bindings must have."""
 
 from __future__ import annotations
-
-import ctypes
-import importlib
-import os
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +11,7 @@ from onboard.inference.cuda_memory import CudaDevice, cuda_device
 from onboard.inference.gpu import Gpu, first_gpu
 from onboard.inference.tensorrt_api import RENAMED, RUNTIME_NAMES, import_tensorrt, missing_names
 from onboard.model_bundle import load_bundle
+from tests.onboard.trt_module import bindings
 
 
 def has_gpu() -> bool:
@@ -108,21 +99,6 @@ def test_closing_goes_backwards_and_ends_the_context():
     assert order == ["second", "first"] and driver.context.detached
     with pytest.raises(BackendError, match="closed"), device.current():
         pass
-
-
-def bindings():
-    """TensorRT's module, or its bindings alone; skips where neither can be imported."""
-    folder = os.environ.get("TENSORRT_BINDINGS")
-    if folder:
-        for library in sorted(Path(folder).glob("lib*.so*")):
-            ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
-        sys.path.insert(0, folder)
-    for name in ("tensorrt", "tensorrt_bindings"):
-        try:
-            return importlib.import_module(name)
-        except (ImportError, OSError):
-            continue
-    pytest.skip("no TensorRT bindings: install TensorRT, or name them in TENSORRT_BINDINGS")
 
 
 def test_the_names_in_use_are_there():

@@ -1,0 +1,1 @@
+"""TensorRT engines: built, compared with the network, stamped and recorded."""
