@@ -13,7 +13,7 @@ from export.networks.position_table import resampled_position_table
 from onboard.errors import InputError
 
 MAX_ERROR = 1e-4
-# PILOTAGE_FULL_PARITY=1 computes all of them at the released depth (about a minute)
+# PILOTAGE_FULL_PARITY=1 computes all of them at the released depth (takes minutes)
 FULL = bool(os.environ.get("PILOTAGE_FULL_PARITY"))
 CASES = [
     ("small", 224, 0, 12),
