@@ -8,11 +8,14 @@ import torch
 from convnext_in_numpy import block, downsample, float64, layer_norm, randomise
 from torch import nn
 
+from export.checkpoints import load_weights
 from export.networks.convnext import Shape
 from export.networks.deconvolution import Deconvolution
 from export.networks.unifygeo import UnifyGeo, heatmap
 from export.networks.unifygeo_decoder import PyramidDecoder
 from export.networks.unifygeo_head import GlobalHead
+from export.networks.unifygeo_overhead import UnifyGeoOverhead
+from onboard.errors import InputError
 
 MAX_ERROR = 1e-4
 SMALL = Shape((1, 1, 2, 1), (48, 96, 192, 384))
@@ -246,3 +249,13 @@ def test_onnx_answers_the_same(small, tmp_path):
     feed = {f"x{i}": x.numpy() for i, x in enumerate((*vectors, *maps))}
     got, want = decoder.run(None, feed)[0], heatmap(small.locate(vectors, maps)).numpy()
     np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+def test_a_released_file_loads_and_another_networks_is_refused(small, tmp_path):
+    path = tmp_path / "unifygeo_vigor_same_area.pth"
+    torch.save(small.state_dict(), path)
+    other = UnifyGeo(SMALL, PANORAMA)
+    load_weights(other, path)
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in small.state_dict().items())
+    with pytest.raises(InputError, match=r"lacks 'encoder.stem_0.weight'.*UnifyGeo \(VIGOR\)"):
+        load_weights(UnifyGeoOverhead(SMALL), path)
