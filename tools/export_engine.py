@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibration", type=Path, help="for int8: map pack or folder of photographs"
     )
-    parser.add_argument("--map", type=Path, help="compare on this map pack's tiles")
+    parser.add_argument(
+        "--views",
+        type=Path,
+        help="map pack or folder of photographs to compare on (default: those of --calibration, "
+        "the other half; else the procedural world)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     gpu, trt = first_gpu(), import_tensorrt()
 
-    from export.bundles.parity_views import map_views, world_views
+    from export.bundles.parity_views import ParityViews, views_of
     from export.engines.engine_set import build_engine_set
     from export.engines.tensorrt_builder import BuildOptions, Precision
     from onboard.model_bundle import load_bundle
@@ -53,8 +58,12 @@ def run(args: argparse.Namespace) -> int:
     print(f"{gpu.name} (compute capability {gpu.compute_capability}), TensorRT {trt.__version__}")
     bundle = load_bundle(args.bundle, for_flight=False)
     options = BuildOptions(Precision(args.precision), (1, best, largest), args.dla)
-    views = map_views(args.map) if args.map is not None else world_views()
-    done = build_engine_set(bundle, options, views, progress=_show)
+    views, calibration = views_of(args.views or args.calibration), None
+    if args.precision == "int8":
+        calibration = views_of(args.calibration).gallery[::2]
+        if args.views is None:
+            views = ParityViews(views.gallery[1::2], views.queries, views.source)
+    done = build_engine_set(bundle, options, views, calibration, _show)
     print(file=sys.stderr)
     for name, output in done.parity.outputs.items():
         print(f"  {name}: cosine {output.cosine:.6f}, largest difference {output.max_abs:.2g}")

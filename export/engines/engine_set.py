@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.bundles.parity import Parity
-from export.bundles.parity_views import ParityViews
+from export.bundles.parity_views import ParityViews, Pictures
 from export.engines.engine_parity import engine_failures
 from export.engines.source_graph import source_graph
 from export.engines.tensorrt_builder import BUILDER_NAMES, BuildOptions, build_engine
@@ -40,13 +40,13 @@ def build_engine_set(
     bundle: ModelBundle,
     options: BuildOptions,
     views: ParityViews,
-    graphs_from: Path | None = None,
+    calibration: Pictures | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> EngineSet:
     """Engines, stamps and their record; all of them or none.
 
-    graphs_from: a folder with graphs of the same names to parse instead of the bundle's (the
-    quantized ones); parity is against the bundle's all the same.
+    calibration: (N,256,256,3) uint8 BGR for int8; no picture of `views`, on which parity is
+    measured against the bundle's own graphs.
 
     Raises InputError: no GPU, no TensorRT, a graph that it can't take, wrong answers, no room.
     """
@@ -61,20 +61,18 @@ def build_engine_set(
     timing_cache = state_folder() / f"timing.{gpu.slug}-{trt.__version__}.cache"
     engines: dict[str, bytes] = {}
     for name in bundle.graphs:
-        path = _graph_path(bundle, name, graphs_from)
+        path = bundle.path / name
+        source = source_graph(
+            path, options.precision, calibration,
+            lambda done, of: progress(f"calibrating: {done}/{of} pictures"),
+        )  # fmt: skip
         progress(f"{name}: parsing")
         engines[name] = build_engine(
-            trt, source_graph(path, options.precision), str(path), options, timing_cache,
+            trt, source, str(path), options, timing_cache,
             lambda phase, name=name: progress(f"{name}: {phase}"),  # type: ignore[misc]
         )  # fmt: skip
     parity = _parity(trt, bundle, engines, options, views, progress)
     return EngineSet(_keep(bundle, engines, options, gpu, trt.__version__), parity)
-
-
-def _graph_path(bundle: ModelBundle, name: str, graphs_from: Path | None) -> Path:
-    if graphs_from is not None and (graphs_from / name).is_file():
-        return graphs_from / name
-    return bundle.path / name
 
 
 def _parity(

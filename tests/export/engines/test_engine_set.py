@@ -180,3 +180,18 @@ def test_without_a_gpu_the_command_says_what_is_missing(capsys):
         assert "no GPU can be used" in capsys.readouterr().err
     else:
         pytest.skip("this machine has a GPU")
+
+
+def test_int8_engines_are_parsed_from_symmetric_q_dq(bundle, views):
+    data = source_graph(bundle.path / "model.onnx", Precision.INT8, views.gallery[:2])
+    graph = onnx.load_from_string(data).graph
+    weights = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
+    points = [n.input[2] for n in graph.node if n.op_type == "QuantizeLinear"]
+    assert points
+    for name in points:
+        assert weights[name].dtype == np.int8 and not weights[name].any()
+    (bundle.path / "model.onnx").write_bytes(data)
+    assert source_graph(bundle.path / "model.onnx", Precision.INT8) == data
+    assert is_mixed(
+        onnx.load_from_string(source_graph(bundle.path / "decoder.onnx", Precision.INT8))
+    )
