@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features", type=int, default=4000, help="at most, of a photograph (default 4000)"
     )
+    parser.add_argument(
+        "--focal-px",
+        type=float,
+        help="focal length of the photographs, held (default: found; give it for flat ground "
+        "seen straight down only, which leaves it open and with it the flight height)",
+    )
     parser.add_argument("--threads", type=int, default=-1, help="default: all cores")
 
 
@@ -45,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.picture_px < 200 or args.features < 100:
         raise InputError("--picture-px must be at least 200, and --features 100")
+    if args.focal_px is not None and not 10 < args.focal_px < 1e6:
+        raise InputError(f"--focal-px {args.focal_px}: no camera has that focal length in pixels")
     started = time.monotonic()
     photos = _photographs(args.photos, args.poses)
     if (args.out / CAMERAS_FILE).exists():
@@ -58,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         made = reconstruct_by_vggt(photos, _progress)
         save_reconstruction(made, placed)
     else:
-        settings = ColmapSettings(args.picture_px, args.features, args.threads)
+        settings = ColmapSettings(args.picture_px, args.features, args.threads, args.focal_px)
         made = reconstruct(photos, args.out / "work", settings, _progress)
         save_reconstruction(made, placed)
     print(

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,11 +41,14 @@ class Photograph:
 
 @dataclass(frozen=True)
 class ColmapSettings:
-    """picture_px: longer side that features are looked for at. threads: -1 takes all cores."""
+    """picture_px: longer side that features are looked for at. threads: -1 takes all cores.
+    focal_px: of the photographs as they are, held; None lets COLMAP find it, which flat ground
+    seen straight down leaves open, and with it the height."""
 
     picture_px: int = 1000
     features: int = 4000
     threads: int = -1
+    focal_px: float | None = None
 
 
 Progress = Callable[[str, int, int], None]
@@ -128,6 +132,12 @@ def _extract(
     options.sift.max_num_features = settings.features
     reader = pycolmap.ImageReaderOptions()
     reader.camera_model = CAMERA_MODEL
+    if settings.focal_px is not None:
+        first = cv2.imread(str(photos[0].path))
+        if first is None:
+            raise InputError(f"{photos[0].path}: cannot be read as a picture; remove it")
+        height, width = first.shape[:2]
+        reader.camera_params = f"{settings.focal_px},{width / 2},{height / 2},0"
     # a run of photographs a call, so that progress shows and no kill loses more than these
     step = 4
     for start in range(0, len(photos), step):
@@ -180,6 +190,8 @@ def _map(
     options = pycolmap.IncrementalPipelineOptions()
     options.num_threads = settings.threads
     options.random_seed = SEED
+    options.ba_refine_focal_length = settings.focal_px is None
+    options.mapper.abs_pose_refine_focal_length = settings.focal_px is None
     make_folder(out)
     done = 2  # the first pair
 

@@ -140,7 +140,7 @@ def _ascii_vertices(
             f"{path}: ends after {len(lines)} of {count} points; "
             "it was cut short, make or fetch it again"
         )
-    columns = [(name, "u1" if kind == "u1" else "<f8") for name, kind in fields]
+    columns = [(name, kind if kind in ("u1", "<f4") else "<f8") for name, kind in fields]
     if not count:
         return np.empty(0, np.dtype(columns))
     try:
