@@ -26,6 +26,12 @@ COMMANDS = {
     "ablation": "tools.ablation",
     "benchmark": "tools.benchmark",
     "weather": "tools.weather_sheet",
+    "export onnx": "tools.export_onnx",
+    "export engine": "tools.export_engine",
+    "export gpu-check": "tools.export_gpu_check",
+    "export parity": "tools.export_parity",
+    "export quantize": "tools.export_quantize",
+    "export bench": "tools.export_bench",
 }
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

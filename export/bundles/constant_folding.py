@@ -83,8 +83,9 @@ def _evaluate(
 ) -> np.ndarray:
     result = onnx.ValueInfoProto(name=node.output[0])
     alone = onnx.helper.make_graph([node], "constant", [], [result], constants)
-    model = onnx.helper.make_model(alone, opset_imports=model.opset_import)
-    return np.asarray(ReferenceEvaluator(model).run(None, {})[0])
+    whole = onnx.helper.make_model(alone, opset_imports=model.opset_import)
+    results: list[np.ndarray] = ReferenceEvaluator(whole).run(None, {})  # type: ignore[assignment]
+    return np.asarray(results[0])
 
 
 def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:

@@ -35,12 +35,17 @@ def join_with_locator(descriptor: onnx.ModelProto, locator: Path) -> onnx.ModelP
         raise ValueError(f"the locator takes pictures {shapes[1]}, the descriptor {shapes[0]}")
     fold_constants(whole)
     maps = onnx.utils.Extractor(whole).extract_model([PICTURES], list(MAPS))
-    maps = onnx.compose.add_prefix(maps, PREFIX, rename_inputs=False, rename_outputs=False)
+    maps = onnx.compose.add_prefix(maps, PREFIX)
+    for node in maps.graph.node:  # what both graphs share keeps its name
+        node.input[:] = [PICTURES if n == PREFIX + PICTURES else n for n in node.input]
+        node.output[:] = [
+            n.removeprefix(PREFIX) if n[len(PREFIX) :] in MAPS else n for n in node.output
+        ]
     joined = onnx.ModelProto()
     joined.CopyFrom(descriptor)
     joined.graph.node.extend(maps.graph.node)
     joined.graph.initializer.extend(maps.graph.initializer)
-    answers = OnnxRun(locator)(np.zeros((1, *shapes[1]), np.uint8))
+    answers = OnnxRun(locator)(np.zeros([1, *map(int, shapes[1])], np.uint8))
     for name in MAPS:  # by their true lengths: shape inference leaves some of them open
         shape = [None, *answers[name].shape[1:]]
         joined.graph.output.append(

@@ -117,7 +117,7 @@ class _Converter:
             return False
         axis = attribute(node, "axis")
         length = tensor.shape.dim[axis if isinstance(axis, int) else -1].dim_value
-        return 0 < length <= MAX_FP16_SOFTMAX
+        return bool(0 < length <= MAX_FP16_SOFTMAX)
 
     def _float_inputs(self, node: onnx.NodeProto) -> list[int]:
         """Positions of the inputs that share the node's floating-point type."""

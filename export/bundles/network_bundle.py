@@ -21,7 +21,7 @@ from export.bundles.mixed_precision import Precision, to_mixed_precision
 from export.bundles.onnx_graph import OPSET, export_graph, save_checked
 from export.bundles.parity import FP16_LIMITS, FP32_LIMITS, Answers, Parity, Run, compare
 from export.bundles.parity_views import PICTURE_PX, ParityViews, Pictures
-from export.bundles.preprocessing import PictureNetwork
+from export.bundles.preprocessing import descriptor_network
 from export.bundles.self_test_record import write_self_test
 from onboard.model_bundle import ModelBundle
 
@@ -53,7 +53,7 @@ def write_network_bundle(
     Raises ValueError: parity missed (which figures), or a graph that can't be had;
     InputError: disk full. In either case `out` is left as it was.
     """
-    pictures = PictureNetwork(network.eval(), (plan.network_px, plan.network_px), _describe)
+    pictures = descriptor_network(network, plan.network_px)
     with new_bundle(out) as work:
         path = work / "model.onnx"
         sample = torch.from_numpy(views.gallery[: plan.batch or TRACED_PICTURES])
@@ -93,11 +93,6 @@ def write_network_bundle(
         }
         write_info(work, info)
     return parity
-
-
-def _describe(network: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
-    descriptor: torch.Tensor = network(pictures)
-    return descriptor
 
 
 class _Joined:

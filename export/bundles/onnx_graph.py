@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -38,19 +39,20 @@ def export_graph(
     with torch.no_grad():
         answers = module(*inputs.values())
     answers = answers if isinstance(answers, tuple) else (answers,)
+    traced = io.BytesIO()  # not the disk: the exporter would write over what it can't finish
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's age, and of shapes that are constant
         torch.onnx.export(
             module,
             tuple(inputs.values()),
-            str(path),
+            traced,  # type: ignore[arg-type]
             input_names=list(inputs),
             output_names=list(outputs),
             dynamic_axes={name: {0: BATCH_AXIS} for name in dynamic},
             opset_version=OPSET,
             dynamo=False,
         )
-    model = onnx.load(path)
+    model = onnx.load_from_string(traced.getvalue())
     fold_constants(model)
     for value, answer in zip(model.graph.output, answers, strict=True):
         for dim, length in list(zip(value.type.tensor_type.shape.dim, answer.shape, strict=True))[

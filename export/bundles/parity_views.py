@@ -15,6 +15,7 @@ from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
 from onboard.errors import InputError
 from onboard.map_pack import MapPack
+from onboard.pack_manifest import MANIFEST_NAME
 
 PICTURE_PX = 256
 STEP_PX = 128  # neighbours in the gallery overlap by half, as a map's tiles and views do
@@ -23,6 +24,7 @@ WORLD_SEED = 20
 MIN_GROUND = 0.5  # share of a picture; emptier ones say little
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 GALLERY, QUERIES = 64, 16
+LEAST_TILES = 22  # half of them calibrate, and ten neighbours are to be found among the rest
 
 Pictures = NDArray[np.uint8]
 
@@ -58,6 +60,19 @@ def world_views(gallery: int = GALLERY, queries: int = QUERIES) -> ParityViews:
         _cuts(dates[1], [(int(r), int(c)) for r, c in between]),
         "procedural world",
     )
+
+
+def views_of(path: Path | None, gallery: int = GALLERY, queries: int = QUERIES) -> ParityViews:
+    """Of a map pack or a folder of photographs, whichever `path` is; None: of the world.
+
+    Raises InputError as the two do, and when fewer than the least number of tiles are wanted.
+    """
+    if gallery < LEAST_TILES:
+        raise InputError(f"{gallery} pictures are too few; give at least {LEAST_TILES}")
+    if path is None:
+        return world_views(gallery, queries)
+    read = map_views if (path / MANIFEST_NAME).is_file() else folder_views
+    return read(path, gallery, queries)
 
 
 def map_views(path: Path, gallery: int = GALLERY, queries: int = QUERIES) -> ParityViews:
@@ -121,9 +136,9 @@ def _cuts(picture: Pictures, corners: list[tuple[int, int]]) -> Pictures:
 
 def _enough(tiles: list[Pictures], views: list[Pictures], source: str) -> ParityViews:
     full = [[p for p in group if (p.max(2) > 0).mean() >= MIN_GROUND] for group in (tiles, views)]
-    if len(full[0]) < 11 or not full[1]:
+    if len(full[0]) < LEAST_TILES or not full[1]:
         raise InputError(
             f"{source}: {len(full[0])} tiles and {len(full[1])} views with enough ground; "
-            "parity needs at least 11 and 1, give a larger set"
+            f"parity needs at least {LEAST_TILES} and 1, give a larger set"
         )
     return ParityViews(np.stack(full[0]), np.stack(full[1]), source)

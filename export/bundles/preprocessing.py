@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IMAGENET_MEAN_RGB = (0.485, 0.456, 0.406)  # of values 0..1; torchvision, DINOv2, timm
-IMAGENET_STD_RGB = (0.229, 0.224, 0.225)
+from export.networks.registry import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 
 class FromPictures(nn.Module):
@@ -24,12 +23,12 @@ class FromPictures(nn.Module):
     """
 
     mean: Tensor
-    std: Tensor
+    deviation: Tensor
 
     def __init__(self, size_px: tuple[int, int]) -> None:
         super().__init__()
         self.size_px = size_px
-        for name, values in (("mean", IMAGENET_MEAN_RGB), ("std", IMAGENET_STD_RGB)):
+        for name, values in (("mean", IMAGENET_MEAN), ("deviation", IMAGENET_DEVIATION)):
             table = torch.tensor(values).mul(255.0).reshape(1, 3, 1, 1)
             self.register_buffer(name, table, persistent=False)
 
@@ -38,7 +37,7 @@ class FromPictures(nn.Module):
         rgb = torch.cat((bgr[:, 2:], bgr[:, 1:2], bgr[:, :1]), 1)
         if tuple(rgb.shape[2:]) != self.size_px:
             rgb = F.interpolate(rgb, size=self.size_px, mode="bilinear", align_corners=False)
-        return (rgb - self.mean) / self.std
+        return (rgb - self.mean) / self.deviation
 
 
 class PictureNetwork(nn.Module):
@@ -58,3 +57,13 @@ class PictureNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
         return self.describe(self.network, self.prepare(pictures))
+
+
+def descriptor_network(network: nn.Module, side_px: int) -> PictureNetwork:
+    """A network of one descriptor, for square pictures of side_px, behind its preprocessing."""
+    return PictureNetwork(network.eval(), (side_px, side_px), _describe)
+
+
+def _describe(network: nn.Module, pictures: Tensor) -> Tensor:
+    descriptor: Tensor = network(pictures)
+    return descriptor

@@ -1,0 +1,22 @@
+"""An ONNX file of a bundle, read so that damage is one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from onboard.errors import InputError
+
+
+def read_graph(path: Path) -> onnx.ModelProto:
+    """Raises InputError: no such file, cut short, not ONNX, without nodes."""
+    try:
+        model = onnx.load(path)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read ({e.strerror}); give a model bundle") from e
+    except Exception as e:  # the protobuf package's own classes
+        raise InputError(f"{path}: not an ONNX model, or cut short; get the bundle again") from e
+    if not model.graph.node:
+        raise InputError(f"{path}: an ONNX model without nodes; get the bundle again")
+    return model
