@@ -16,6 +16,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from onboard.errors import InputError
 CHANGED_SHARE = 0.7  # of the drone's views something on the ground differs from the map
 TOUCHING = 0.999  # of a cell's side: cells so far apart in east or north don't overlap
 ENCODE_AT_ONCE = 64
+TEST_SEED = 77
 SPREAD_EPS = 1e-6
 FOR_LOCATING = ("fusion_2", "heat_")  # layers of the encoder that no descriptor needs
 
@@ -64,7 +66,9 @@ class GeoLinkLoss(str, Enum):
 @dataclass(frozen=True)
 class GeoLinkSurveySettings:
     """losses: of GeoLink; empty trains without the 3-D branch. club_hidden: the estimators'
-    width (4096 in the paper, for descriptors 16 times as wide). batch_locations: of a process."""
+    width (4096 in the paper, for descriptors 16 times as wide). batch_locations: of a process.
+    relation_weight: of L_rd; 1 is the paper's, N^2 (N-1)^2 compares distances relative to their
+    mean instead of their sum, which is some 1e5 times as much."""
 
     model_id: str
     run: Run
@@ -73,6 +77,7 @@ class GeoLinkSurveySettings:
     start_from: Path | None = None
     batch_locations: int = 16
     club_hidden: int = 512
+    relation_weight: float = 1.0
     learning_rate: float = 1e-3
     encoder_learning_rate: float = 3e-4
 
@@ -146,7 +151,7 @@ class GeoLinkSurveyTask:
         if settings.start_from is not None:
             start_from_xfeat(model.network, settings.start_from)
         self.model: nn.Module = model
-        self.loss_weights = {**WEIGHTS, "estimators": 1.0}
+        self.loss_weights = {**WEIGHTS, "rd": settings.relation_weight, "estimators": 1.0}
         self._train, self._test = cached_locations(settings.survey, _show)
         features = self._train.features
         # numbers that all clouds of this ground share tell none of them apart
@@ -206,14 +211,23 @@ class GeoLinkSurveyTask:
         losses, shares = model(batch)
         return losses, shares
 
+    @cached_property
+    def _test_pictures(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Views and maps of the held-out half, each as another sensor on another day would have
+        it, always the same: one flight's photographs alone are found by an untrained network."""
+        rng = np.random.default_rng(TEST_SEED)
+        views = [photograph(v, rng, changes=True)[..., None] for v in self._test.views]
+        maps = [photograph(m, rng, changes=False)[..., None] for m in self._test.maps]
+        return np.stack(views), np.stack(maps)
+
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """On the half never trained on, pictures as they are: shares of the drone's views whose
-        own cell is first, or among the first five, of all cells; of maps whose first view is
-        their own. The next cells overlap by half, and count as wrong."""
+        """On the half never trained on: shares of the drone's views whose own cell is first, or
+        among the first five, of all cells; of maps whose first view is their own. The next
+        cells overlap by half, and count as wrong."""
         assert isinstance(model, GeoLinkSurveyModel)
         model.eval()
-        views, maps = (_described(model.network, p) for p in (self._test.views, self._test.maps))
+        views, maps = (_described(model.network, p) for p in self._test_pictures)
         similarity = views @ maps.T
         own = torch.from_numpy(self._test.location_of)
         order = similarity.argsort(1, descending=True)
@@ -228,10 +242,10 @@ class GeoLinkSurveyTask:
 
 
 def _described(network: UnifyGeoEdge, pictures: NDArray[np.uint8]) -> Tensor:
-    """(N,S,S,3) uint8 BGR -> (N,256); black would mean that there is no ground."""
+    """(N,S,S,1) uint8 -> (N,256)."""
     device = next(network.parameters()).device
     starts = range(0, len(pictures), ENCODE_AT_ONCE)
-    parts = (np.maximum(pictures[i : i + ENCODE_AT_ONCE], 1) for i in starts)
+    parts = (pictures[i : i + ENCODE_AT_ONCE] for i in starts)
     found = [network.descriptors(torch.from_numpy(p).to(device)) for p in parts]
     return torch.cat(found).float().cpu()
 
