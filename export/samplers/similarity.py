@@ -31,7 +31,7 @@ def nearest_by_similarity(
     most = max((len(p) for p in samples.positives), default=0)
     kept = min(count + max(MARGIN, most + 1), len(references))
     ranked = [
-        (chunk.float() @ references.float().T).topk(kept, dim=1).indices.cpu()
-        for chunk in queries.split(CHUNK)
+        (queries[i : i + CHUNK].float() @ references.float().T).topk(kept, dim=1).indices.cpu()
+        for i in range(0, len(queries), CHUNK)
     ]
     return without_positives(samples, torch.cat(ranked).numpy(), count)

@@ -133,8 +133,8 @@ def _log(path: Path, row: dict[str, Any], step: int, steps: int, per_second: flo
 def _average_weights(model: nn.Module, average: nn.Module, keep: float) -> None:
     for own, other in zip(average.parameters(), model.parameters(), strict=True):
         own.lerp_(other, 1.0 - keep)
-    for own, other in zip(average.buffers(), model.buffers(), strict=True):
-        own.copy_(other)
+    for kept, newest in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(newest)
 
 
 def _save(path: Path, identity: str, step: int, state: _State) -> None:
