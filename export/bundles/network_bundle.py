@@ -21,10 +21,12 @@ from export.bundles.mixed_precision import Precision, to_mixed_precision
 from export.bundles.onnx_graph import OPSET, export_graph, save_checked
 from export.bundles.parity import FP16_LIMITS, FP32_LIMITS, Answers, Parity, Run, compare
 from export.bundles.parity_views import PICTURE_PX, ParityViews, Pictures
-from export.bundles.preprocessing import descriptor_network
+from export.bundles.preprocessing import PictureNetwork, descriptor_network
 from export.bundles.self_test_record import write_self_test
+from export.networks.unifygeo_overhead import UnifyGeoOverhead
 from onboard.model_bundle import ModelBundle
 
+ENCODER_OUTPUTS = ("descriptor", *MAPS)
 TRACED_PICTURES = 2  # more than one, so that nothing is traced as if the batch were 1
 
 
@@ -48,22 +50,34 @@ def write_network_bundle(
     views: ParityViews,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Parity:
-    """network: ImageNet-normalised RGB (N,3,S,S) -> descriptor (N,D), unit length.
+    """network: ImageNet-normalised RGB (N,3,S,S) -> descriptor (N,D), unit length. One that
+    gives maps, too (UnifyGeoOverhead), flies with its own; only the few weights of the graphs
+    that compare them are the locator's.
 
-    Raises ValueError: parity missed (which figures), or a graph that can't be had;
-    InputError: disk full. In either case `out` is left as it was.
+    Raises ValueError: parity missed (which figures), a graph that can't be had, or own maps of
+    another size than flight's; InputError: disk full. In either case `out` is left as it was.
     """
-    pictures = descriptor_network(network, plan.network_px)
+    own_maps = isinstance(network, UnifyGeoOverhead) and plan.locator is not None
+    if own_maps and plan.network_px != PICTURE_PX:
+        raise ValueError(f"maps to locate with need --size {PICTURE_PX}")
+    outputs = ENCODER_OUTPUTS if own_maps else ENCODER_OUTPUTS[:1]
+    side = (plan.network_px, plan.network_px)
+    pictures = (
+        PictureNetwork(network.eval(), side, _describe)
+        if own_maps
+        else descriptor_network(network, plan.network_px)
+    )
     with new_bundle(out) as work:
         path = work / "model.onnx"
         sample = torch.from_numpy(views.gallery[: plan.batch or TRACED_PICTURES])
-        dynamic = () if plan.batch else ("pictures", "descriptor")
-        export_graph(path, pictures, {"pictures": sample}, ["descriptor"], dynamic)
-        reference: Run = TorchRun(pictures, ["descriptor"])
+        dynamic = () if plan.batch else ("pictures", *outputs)
+        export_graph(path, pictures, {"pictures": sample}, outputs, dynamic)
+        reference: Run = TorchRun(pictures, outputs)
         model = onnx.load(path)
         if plan.locator is not None:
-            model = join_with_locator(model, plan.locator.path / "model.onnx")
-            reference = _Joined(reference, OnnxRun(plan.locator.path / "model.onnx"))
+            if not own_maps:
+                model = join_with_locator(model, plan.locator.path / "model.onnx")
+                reference = _Joined(reference, OnnxRun(plan.locator.path / "model.onnx"))
             for name in LOCATION_GRAPHS:
                 shutil.copyfile(plan.locator.path / name, work / name)
         if plan.precision is Precision.MIXED:
@@ -93,6 +107,11 @@ def write_network_bundle(
         }
         write_info(work, info)
     return parity
+
+
+def _describe(network: nn.Module, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    assert isinstance(network, UnifyGeoOverhead)
+    return network.describe(pictures)
 
 
 class _Joined:

@@ -16,7 +16,9 @@ from export.bundles.mixed_precision import Precision
 from export.bundles.network_bundle import BundlePlan, write_network_bundle
 from export.bundles.onnx_graph import export_graph
 from export.bundles.parity_views import world_views
+from export.networks.convnext import Shape
 from export.networks.mixvpr import MixVpr
+from export.networks.unifygeo_overhead import UnifyGeoOverhead
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle
@@ -99,6 +101,20 @@ def test_mixed_precision_and_a_fixed_batch(network, plan, views, tmp_path):
     model = onnx.load(tmp_path / "b" / "model.onnx")
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_value == 4
+
+
+def test_a_network_with_maps_of_its_own_flies_with_them(plan, views, tmp_path):
+    torch.manual_seed(1)
+    network = UnifyGeoOverhead(Shape((1, 1, 1, 1), (16, 32, 48, 64))).eval()
+    with pytest.raises(ValueError, match="--size 256"):
+        write_network_bundle(tmp_path / "b", network, plan, views)
+    own = dataclasses.replace(plan, network_px=256)
+    parity = write_network_bundle(tmp_path / "b", network, own, views)
+    assert set(parity.outputs) == {"descriptor", "coarse", "fine"}
+    described = Describer(load_bundle(tmp_path / "b"), threads=1).describe(views.gallery[:1])[0]
+    shipped = Describer(load_bundle(), threads=1).describe(views.gallery[:1])[0]
+    assert described.coarse.shape == shipped.coarse.shape
+    assert not np.allclose(described.coarse, shipped.coarse, atol=0.1)
 
 
 def test_without_a_locator_it_is_for_retrieval_and_refused_in_flight(
