@@ -54,7 +54,7 @@ def load_ablation(path: Path) -> Ablation:
     unknown = set(table) - {"seeds", "base", "variant"}
     if unknown or not all(table.get(k) for k in ("seeds", "base", "variant")):
         raise InputError(f"{path}: an ablation has the keys seeds, base and variant, and no others")
-    variants = []
+    variants: list[Variant] = []
     for i, entry in enumerate(table["variant"]):
         settings = dict(entry)
         name = settings.pop("name", None)

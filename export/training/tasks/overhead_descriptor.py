@@ -69,7 +69,7 @@ class OverheadDescriptorModel(nn.Module):
         device = self.log_scale.device
         views, tiles = (torch.from_numpy(x).to(device) for x in (batch.views, batch.tiles))
         d = self.network.descriptors(torch.cat((views, tiles))).float()
-        a, b = d.split(len(views))
+        a, b = d[: len(views)], d[len(views) :]
         with torch.no_grad():
             hits = (a @ b.T).argmax(1) == torch.arange(len(a), device=device)
         loss = symmetric_infonce(a, b, self.log_scale)
