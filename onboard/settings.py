@@ -33,13 +33,14 @@ def load_settings(path: Path, kind: type[T]) -> T:
 def read_table(path: Path) -> dict[str, Any]:
     """Parses a TOML file. Raises InputError: unreadable file, bad TOML (with line)."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(
             f"{path}: cannot be read ({e.strerror}); give an existing TOML file"
         ) from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise InputError(f"{path}: not valid TOML: {e}; correct that line") from e
+    return table
 
 
 def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:

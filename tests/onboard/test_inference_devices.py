@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from onboard.errors import BackendError, InputError
@@ -9,7 +10,13 @@ from onboard.inference import Backend, Network
 from onboard.inference.cuda_graph import CudaGraph
 from onboard.inference.cuda_memory import CudaDevice, cuda_device
 from onboard.inference.gpu import Gpu, first_gpu
-from onboard.inference.tensorrt_api import RENAMED, RUNTIME_NAMES, import_tensorrt, missing_names
+from onboard.inference.tensorrt_api import (
+    RENAMED,
+    RUNTIME_NAMES,
+    import_tensorrt,
+    make_log,
+    missing_names,
+)
 from onboard.model_bundle import load_bundle
 from tests.onboard.trt_module import bindings
 
@@ -107,6 +114,28 @@ def test_the_names_in_use_are_there():
     for owner, pairs in RENAMED.items():
         for pair in pairs:
             assert any(hasattr(getattr(trt, owner), name) for name in pair), (owner, pair)
+
+
+def test_the_log_keeps_the_latest_error_and_prints_nothing(capfd):
+    trt = bindings()
+    log = make_log(trt)
+    for severity, message in (
+        (trt.ILogger.Severity.ERROR, "first"),
+        (trt.ILogger.Severity.INTERNAL_ERROR, "no\n  memory"),
+        (trt.ILogger.Severity.WARNING, "deprecated"),
+        (trt.ILogger.Severity.INFO, "hello"),
+    ):
+        log.log(severity, message)
+    assert log.error == "no memory"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_types_of_tensors_are_numpys():
+    trt = bindings()
+    kinds = trt.DataType
+    pairs = ((kinds.FLOAT, np.float32), (kinds.UINT8, np.uint8), (kinds.HALF, np.float16))
+    for kind, expected in pairs:
+        assert np.dtype(trt.nptype(kind)) == expected
 
 
 def test_a_name_that_is_gone_is_found_missing():

@@ -12,6 +12,7 @@ from export.engines.tensorrt_builder import (
     Precision,
     _parse,
     _profile,
+    _progress_monitor,
     builder_flags,
     is_weakly_typed,
     network_flags,
@@ -46,6 +47,18 @@ def test_flags_are_those_of_the_version(precision, dla):
     assert ("GPU_FALLBACK" in names) is dla
     assert ("FP16" in names) is (weak and precision is not Precision.FP32)
     assert ("INT8" in names) is (weak and precision is Precision.INT8)
+
+
+def test_progress_is_passed_on():
+    trt = bindings()
+    if not hasattr(trt, "IProgressMonitor"):
+        pytest.skip("TensorRT 8.6 does not report progress")
+    said = []
+    monitor = _progress_monitor(trt, said.append)
+    monitor.phase_start("Timing", None, 3)
+    assert monitor.step_complete("Timing", 0)
+    monitor.phase_finish("Timing")
+    assert said == ["Timing 0/3", "Timing 1/3"]
 
 
 def test_a_profile_leaves_only_the_batch_free():
