@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from onboard.errors import InputError
+from onboard.errors import InputError, nearest_known
 
 MODELS = Path(__file__).parent / "models"
 DEFAULT_BUNDLE = MODELS / "unifygeo-edge"
@@ -122,9 +121,9 @@ def bundle_path(model: str) -> Path:
     path = Path(model)
     if os.sep in model or path.is_dir():
         return path
-    near = difflib.get_close_matches(model, shipped, n=1)
-    known = f"did you mean '{near[0]}'?" if near else f"shipped are {', '.join(shipped)}"
-    raise InputError(f"{model}: no shipped model and no folder of this name; {known}")
+    raise InputError(
+        f"{model}: no shipped model and no folder of this name; {nearest_known(model, shipped)}"
+    )
 
 
 def shipped_bundles() -> dict[str, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import sys
 import types
 import typing
@@ -11,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from onboard.errors import InputError
+from onboard.errors import InputError, nearest_known
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,9 +49,7 @@ def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:
     hints = typing.get_type_hints(kind)
     for key in table:
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            known = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(fields)}"
-            raise InputError(f"{where}: unknown key '{key}'; {known}")
+            raise InputError(f"{where}: unknown key '{key}'; {nearest_known(key, fields)}")
     values = {k: _convert(v, hints[k], f"{where}: {k}") for k, v in table.items()}
     for name, f in fields.items():
         no_default = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING

@@ -7,13 +7,12 @@ to `work`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from types import ModuleType
 
 from export.datasets.retrieval_set import RetrievalSet, TrainingSet
-from onboard.errors import InputError
+from onboard.errors import InputError, nearest_known
 
 DATASETS = {
     "university1652": "export.datasets.university1652",
@@ -64,16 +63,13 @@ def _chosen(name: str, direction: str | None) -> tuple[ModuleType, str]:
     if direction is None:
         return module, known[0]
     if direction not in known:
-        raise InputError(f"{name}: unknown direction '{direction}'; {_nearest(direction, known)}")
+        raise InputError(
+            f"{name}: unknown direction '{direction}'; {nearest_known(direction, known)}"
+        )
     return module, direction
 
 
 def _module(name: str) -> ModuleType:
     if name not in DATASETS:
-        raise InputError(f"unknown data set '{name}'; {_nearest(name, tuple(DATASETS))}")
+        raise InputError(f"unknown data set '{name}'; {nearest_known(name, tuple(DATASETS))}")
     return importlib.import_module(DATASETS[name])
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"

@@ -6,14 +6,13 @@ views, forward gives the descriptors (N, descriptor_dim), of unit length.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onboard.errors import InputError
+from onboard.errors import InputError, nearest_known
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,9 +115,7 @@ NETWORKS: dict[str, NetworkEntry] = {entry.name: entry for entry in _ENTRIES}
 def network_entry(name: str) -> NetworkEntry:
     """Raises InputError: no network of this name."""
     if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(NETWORKS)}"
-        raise InputError(f"no network is called '{name}'; {known}")
+        raise InputError(f"no network is called '{name}'; {nearest_known(name, NETWORKS)}")
     return NETWORKS[name]
 
 

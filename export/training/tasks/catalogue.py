@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 
 from export.training.run_settings import Run
 from export.training.task import Task
-from onboard.errors import InputError
+from onboard.errors import InputError, nearest_known
 from onboard.settings import read_table, settings_from_table
 
 
@@ -54,10 +53,8 @@ def task_settings(table: dict[str, Any], where: str) -> TaskSettings:
     name = table.pop("task", None)
     entry = TASKS.get(name) if isinstance(name, str) else None
     if entry is None:
-        near = difflib.get_close_matches(str(name), TASKS, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(TASKS)}"
         problem = "key 'task' is missing" if name is None else f"unknown task {name!r}"
-        raise InputError(f"{where}: {problem}; {known}")
+        raise InputError(f"{where}: {problem}; {nearest_known(str(name), TASKS)}")
     kind = getattr(importlib.import_module(f"export.training.tasks.{entry.module}"), entry.settings)
     settings: TaskSettings = settings_from_table(table, kind, where)
     return settings
