@@ -109,7 +109,7 @@ def test_a_bundle_goes_by_its_name_or_its_folder(shipped, copy, monkeypatch):
     ("name", "says"),
     [
         ("gengo-edge", "did you mean 'gengeo-edge'?"),
-        ("x", "shipped are gengeo-edge, unifygeo-edge"),
+        ("x", "known are gengeo-edge, unifygeo-edge"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_known_ones(shipped, name, says):
