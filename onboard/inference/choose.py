@@ -26,11 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Opened:
-    """graphs: by file name (model.onnx, ...). said: backend, device and versions in words."""
+    """graphs: by file name (model.onnx, ...). said: backend, device and versions in words.
+    int8: whether the engines compute in it, and may be further off."""
 
     graphs: dict[str, Graph]
     backend: Backend
     said: str
+    int8: bool = False
 
 
 def open_graphs(
@@ -77,8 +79,7 @@ def _open(bundle: ModelBundle, backend: Backend, threads: int | None) -> Opened:
         return _onnx_runtime(bundle, backend, threads)
     try:
         opened = _OPENERS[backend](bundle)
-        int8 = " int8 " in opened.said
-        self_test(bundle, opened.graphs, opened.said, int8)
+        self_test(bundle, opened.graphs, opened.said, opened.int8)
     except BackendError as e:
         raise InputError(
             f"{backend.value} failed while {bundle.path} was loaded: {e}; check the GPU with "
@@ -105,7 +106,7 @@ def _tensorrt(bundle: ModelBundle) -> Opened:
     }
     precision = engines["model.onnx"].stamp.precision
     said = f"{Backend.TENSORRT.value} {trt.__version__} {precision} on {gpu.name}"
-    return Opened(graphs, Backend.TENSORRT, said)
+    return Opened(graphs, Backend.TENSORRT, said, int8=precision == "int8")
 
 
 _OPENERS: dict[Backend, Callable[[ModelBundle], Opened]] = {

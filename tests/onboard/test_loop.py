@@ -232,6 +232,21 @@ def test_a_map_that_fails_in_flight_refuses_frames(area: Area, tmp_path: Path) -
     assert results[-1].estimate is not None  # GNSS carries on
 
 
+def test_a_network_that_fails_in_flight_refuses_frames(area: Area) -> None:
+    describer = Describer(load_bundle(), threads=1)
+    navigator = Navigator(area.pack, describer, CAMERA)
+    results = []
+    for event in area.events():
+        if event.time_ns == SECOND:
+            describer.network.close()
+        if event.time_ns <= 2 * SECOND and (result := navigator.handle(event)):
+            results.append(result)
+    first, *later = results
+    assert first.fix is not None
+    assert [r.refusal and r.refusal.reason for r in later] == [Reason.INFERENCE_FAILED] * 2
+    assert later[-1].estimate is not None  # GNSS carries on
+
+
 def test_silence_ends_in_silence(area: Area) -> None:
     navigator, _ = area.fly(area.events())
     modes = [navigator.mode_at((FRAMES + s) * SECOND) for s in (0, 8, 70)]
