@@ -39,8 +39,9 @@ def retrieval_loss(views: Tensor, tiles: Tensor, log_scale: Tensor) -> Tensor:
 
 def centre_labels(view_to_tile: Tensor, picture_px: int, stride: int) -> Tensor:
     """(N,2,3) -> (N,c,c), c = S/stride + 1: Gaussian around the view's centre, sum 1."""
-    centre = view_to_tile[:, :, :2] @ torch.full((2,), picture_px / 2) + view_to_tile[:, :, 2]
-    cells = torch.arange(picture_px // stride + 1, dtype=torch.float32)
+    middle = view_to_tile.new_full((2,), picture_px / 2)
+    centre = view_to_tile[:, :, :2] @ middle + view_to_tile[:, :, 2]
+    cells = torch.arange(picture_px // stride + 1, dtype=torch.float32, device=centre.device)
     x = ((cells[None] - centre[:, :1] / stride) / LABEL_SIGMA_CELLS) ** 2
     y = ((cells[None] - centre[:, 1:] / stride) / LABEL_SIGMA_CELLS) ** 2
     label = torch.exp(-0.5 * (y[:, :, None] + x[:, None, :]))
@@ -60,7 +61,8 @@ def patch_loss(matcher: PatchMatcher, view: Tensor, tile: Tensor, view_to_tile: 
     """view, tile: fine maps (N,32,n,n). The tile is first shifted by whole cells so that the
     centres meet, as flight does by cutting the map anew."""
     n, _, side, _ = view.shape
-    middle = torch.full((2,), side * FINE_STRIDE / 2)
+    device = view_to_tile.device
+    middle = view_to_tile.new_full((2,), side * FINE_STRIDE / 2)
     centre = view_to_tile[:, :, :2] @ middle + view_to_tile[:, :, 2]
     offset = torch.round((centre - middle) / FINE_STRIDE).long()
     reach = side // 2
@@ -73,11 +75,13 @@ def patch_loss(matcher: PatchMatcher, view: Tensor, tile: Tensor, view_to_tile: 
     )
     scores, _ = matcher(view, crops)
     blocks = side // PATCH_CELLS
-    at = (torch.arange(blocks, dtype=torch.float32) + 0.5) * PATCH_CELLS * FINE_STRIDE
+    at = torch.arange(blocks, dtype=torch.float32, device=device) + 0.5
+    at = at * PATCH_CELLS * FINE_STRIDE
     points = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1).reshape(1, -1, 2)
     mapped = points @ view_to_tile[:, :, :2].transpose(1, 2) + view_to_tile[:, None, :, 2]
     shift = (mapped - points) / FINE_STRIDE - offset[:, None, :]
-    cells = torch.arange(-PATCH_REACH_CELLS, PATCH_REACH_CELLS + 1, dtype=torch.float32)
+    reached = range(-PATCH_REACH_CELLS, PATCH_REACH_CELLS + 1)
+    cells = torch.tensor(reached, dtype=torch.float32, device=device)
     x = ((cells - shift[..., :1]) / PATCH_SIGMA_CELLS) ** 2
     y = ((cells - shift[..., 1:]) / PATCH_SIGMA_CELLS) ** 2
     label = torch.exp(-0.5 * (y[..., :, None] + x[..., None, :])).flatten(2)

@@ -110,7 +110,7 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
     network.eval()
     view_maps = _encode(network, held_out.views)
     tile_maps = _encode(network, held_out.tiles)
-    similarity = (view_maps[0] @ tile_maps[0].T).numpy()
+    similarity = (view_maps[0] @ tile_maps[0].T).cpu().numpy()
     short = [unit(m[0][:, :SHORT_DESCRIPTOR_DIM]) for m in (view_maps, tile_maps)]
     apart = np.abs(held_out.view_centres[:, None] - held_out.tile_centres[None])
     radius_px = PRIOR_RADIUS_M / held_out.ground_size_m + TILE_PX / 2
@@ -143,7 +143,7 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
         recall_1=recall(similarity, held_out, 1),
         recall_5=recall(similarity, held_out, 5),
         recall_1_reranked=float(np.mean(reranked_hits)),
-        recall_1_short=recall((short[0] @ short[1].T).numpy(), held_out, 1),
+        recall_1_short=recall((short[0] @ short[1].T).cpu().numpy(), held_out, 1),
         located_share=float((np.array(errors) < good_m).mean()),
         located_with_prior_share=float((np.array(errors_prior) < good_m).mean()),
         median_error_m=float(np.median(errors_prior)),
@@ -151,6 +151,8 @@ def validate(network: UnifyGeoEdge, decoder: HeatmapDecoder, held_out: HeldOut) 
 
 
 def _encode(network: UnifyGeoEdge, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
-    parts = [network(torch.from_numpy(pictures[i : i + 16])) for i in range(0, len(pictures), 16)]
+    device = next(network.parameters()).device
+    starts = range(0, len(pictures), 16)
+    parts = [network(torch.from_numpy(pictures[i : i + 16]).to(device)) for i in starts]
     d, c, f = (torch.cat(x) for x in zip(*parts, strict=True))
     return d, c, f

@@ -135,18 +135,21 @@ class OverheadDescriptorTask:
         """Per held-out ground, and their mean: a right tile first, and among the first five."""
         assert isinstance(model, OverheadDescriptorModel)
         model.eval()
+        device = model.log_scale.device
         figures: dict[str, float] = {}
         for name, ground in self._held_out.items():
             views, tiles = (
                 torch.cat(
                     [
-                        model.network.descriptors(torch.from_numpy(p[i : i + ENCODE_AT_ONCE]))
+                        model.network.descriptors(
+                            torch.from_numpy(p[i : i + ENCODE_AT_ONCE]).to(device)
+                        )
                         for i in range(0, len(p), ENCODE_AT_ONCE)
                     ]
                 )
                 for p in (ground.views, ground.tiles)
             )
-            similarity = (views @ tiles.T).numpy()
+            similarity = (views @ tiles.T).cpu().numpy()
             figures[f"{name} recall_1"] = recall(similarity, ground, 1)
             figures[f"{name} recall_5"] = recall(similarity, ground, 5)
         for k in (1, 5):

@@ -61,3 +61,16 @@ def test_patch_loss_is_least_at_the_true_shift(shift):
     matcher = PatchMatcher()
     true = patch_loss(matcher, view, tile, shifted(dx, dy)[None])
     assert true < patch_loss(matcher, view, tile, shifted(dx + 12, dy)[None]) - 0.5
+
+
+def test_the_losses_work_where_their_inputs_are():
+    """Tensors made without a device would land on the default one: here it is none that works,
+    as it is the CPU while the network trains on a GPU."""
+    torch.manual_seed(0)
+    matcher = PatchMatcher()
+    view, tile = unit(torch.randn(1, 8, 48, 48)), unit(torch.randn(1, 8, 48, 48))
+    transform = shifted(8.0, -4.0)[None]
+    labels, loss = centre_labels(transform, 192, 4), patch_loss(matcher, view, tile, transform)
+    with torch.device("meta"):
+        assert torch.equal(centre_labels(transform, 192, 4), labels)
+        assert torch.equal(patch_loss(matcher, view, tile, transform), loss)
