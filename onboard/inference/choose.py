@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import onnxruntime
@@ -79,7 +79,11 @@ def _open(bundle: ModelBundle, backend: Backend, threads: int | None) -> Opened:
         return _onnx_runtime(bundle, backend, threads)
     try:
         opened = _OPENERS[backend](bundle)
-        self_test(bundle, opened.graphs, opened.said, opened.int8)
+        try:
+            self_test(bundle, opened.graphs, opened.said, opened.int8)
+        except BaseException:
+            _close(opened.graphs)
+            raise
     except BackendError as e:
         raise InputError(
             f"{backend.value} failed while {bundle.path} was loaded: {e}; check the GPU with "
@@ -100,13 +104,23 @@ def _tensorrt(bundle: ModelBundle) -> Opened:
     gpu, trt = first_gpu(), import_tensorrt()
     engines = fitting_engines(bundle, gpu, trt.__version__, read_record())
     device = cuda_device()
-    graphs: dict[str, Graph] = {
-        name: TensorrtGraph(trt, device, read_engine(file.path, file.stamp), file.path.name)
-        for name, file in engines.items()
-    }
+    graphs: dict[str, Graph] = {}
+    try:
+        for name, file in engines.items():
+            engine = read_engine(file.path, file.stamp)
+            graphs[name] = TensorrtGraph(trt, device, engine, file.path.name)
+    except BaseException:
+        _close(graphs)
+        raise
     precision = engines["model.onnx"].stamp.precision
     said = f"{Backend.TENSORRT.value} {trt.__version__} {precision} on {gpu.name}"
     return Opened(graphs, Backend.TENSORRT, said, int8=precision == "int8")
+
+
+def _close(graphs: Mapping[str, Graph]) -> None:
+    """What can't be used gives its memory back before another backend is tried."""
+    for graph in graphs.values():
+        graph.close()
 
 
 _OPENERS: dict[Backend, Callable[[ModelBundle], Opened]] = {

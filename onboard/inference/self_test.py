@@ -84,10 +84,10 @@ def _difference(
         return "is not finite"
     a, b = right.ravel().astype(np.float64), answer.ravel().astype(np.float64)
     cosine = float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
-    if cosine < min_cosine:
+    if not cosine >= min_cosine:  # a stored NaN is no answer to agree with
         return f"has cosine {cosine:.5f} with the stored answer, below {min_cosine}"
     error = float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max()) / 10)
-    if atol is not None and error > atol:
+    if atol is not None and not error <= atol:
         return f"differs from the stored answer by {error:.3g}, above {atol}"
     return None
 

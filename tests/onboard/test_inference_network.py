@@ -124,6 +124,21 @@ def test_auto_tries_in_order_and_logs_why_not(monkeypatch, caplog):
     assert all(f"not on {b.value}: {b.value} is broken" in caplog.text for b in tried)
 
 
+def test_a_backend_that_answers_wrongly_gives_its_memory_back(monkeypatch, caplog):
+    wrong = choose.open_graphs(load_bundle(), Backend.ONNXRUNTIME_CPU, threads=1)
+    encoder = wrong.graphs["model.onnx"]
+    run = encoder.run
+    monkeypatch.setattr(encoder, "run", lambda o, i: [a[:, ::-1] for a in run(o, i)])
+    monkeypatch.setitem(choose._OPENERS, Backend.TENSORRT, lambda bundle: wrong)
+    monkeypatch.setattr(choose, "has_engines", lambda bundle: True)
+    monkeypatch.setattr(choose, "has_provider", lambda backend: False)
+    opened = choose.open_graphs(load_bundle(), threads=1)
+    assert opened.backend is Backend.ONNXRUNTIME_CPU and "answers wrongly" in caplog.text
+    for graph in wrong.graphs.values():
+        with pytest.raises(BackendError, match="closed"):
+            graph.run([], {})
+
+
 def test_a_device_that_fails_while_loading_is_one_sentence(monkeypatch):
     def out_of_memory(bundle):
         raise BackendError("cuMemAlloc failed: out of memory")

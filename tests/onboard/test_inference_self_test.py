@@ -141,6 +141,14 @@ def test_a_damaged_self_test_is_named(bundle, graphs, tmp_path, damage):
         self_test(dataclasses.replace(bundle, path=tmp_path), graphs, "tensorrt", int8=False)
 
 
+def test_a_stored_nan_agrees_with_nothing(bundle, graphs, tmp_path):
+    with np.load(bundle.path / "mine.npz") as file:
+        stored = dict(file)
+    stored["descriptor"][0, 3] = np.nan
+    np.savez(tmp_path / "mine.npz", **stored)
+    refused(dataclasses.replace(bundle, path=tmp_path), graphs)
+
+
 def test_it_takes_less_than_a_second(bundle, graphs):
     begin = time.process_time()
     self_test(bundle, graphs, "onnxruntime-cpu", int8=False)
