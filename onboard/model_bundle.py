@@ -100,13 +100,29 @@ def load_bundle(path: Path = DEFAULT_BUNDLE, for_flight: bool = True) -> ModelBu
             files=dict(info["files"]),
             self_test=_self_test(info),
         )
+        _check_sizes(bundle)
     except OSError as e:
         raise InputError(f"{e.filename}: cannot be read ({e.strerror}); give a model bundle") from e
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except KeyError as e:
+        raise InputError(
+            f"{info_path}: not a model description (no key {e}); get the bundle again"
+        ) from e
+    except (ValueError, LookupError, TypeError, AttributeError) as e:
         raise InputError(f"{info_path}: not a model description ({e}); get the bundle again") from e
     if for_flight:
         _refuse_unfit(bundle, random_weights=info.get("weights") == "random")
     return bundle
+
+
+def _check_sizes(bundle: ModelBundle) -> None:
+    for key in ("input_px", "descriptor_dim"):
+        if getattr(bundle, key) < 1:
+            raise ValueError(f"{key} must be at least 1")
+    smallest, largest = bundle.train_ground_size_m
+    if not 0 < smallest <= largest < float("inf"):
+        raise ValueError(
+            f"train_ground_size_m is {smallest:g} to {largest:g}, not smallest and largest m/px"
+        )
 
 
 def bundle_path(model: str) -> Path:

@@ -67,6 +67,26 @@ def test_a_broken_description_is_named(copy, text):
         load_bundle(copy)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        ("descriptor_dim", None, "no key 'descriptor_dim'"),
+        ("train_ground_size_m", [], "not a model description"),
+        ("train_ground_size_m", [0.8, 0.1], "train_ground_size_m"),
+        ("train_ground_size_m", [float("nan"), 1], "train_ground_size_m"),
+        ("input_px", 0, "input_px"),
+        ("descriptor_dim", -1, "descriptor_dim"),
+    ],
+)
+def test_a_wrong_key_is_named(copy, key, value, named):
+    info = json.loads((copy / "model.json").read_text()) | {key: value}
+    if value is None:
+        del info[key]
+    (copy / "model.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=rf"model\.json.*{named}"):
+        load_bundle(copy)
+
+
 def test_a_file_outside_the_bundle_is_not_read(copy):
     info = json.loads((copy / "model.json").read_text())
     info["files"] = {"../other": "0" * 64, **info["files"]}
