@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from export.bundles.graph_file import read_graph
 from export.bundles.parity_views import Pictures, world_views
 from export.bundles.roofline import Roofline, measure_roofline
 from export.bundles.timing import time_calls
+from onboard.errors import BackendError, InputError
 from onboard.inference.choose import open_graphs
 from onboard.inference.contract import Backend
 from onboard.model_bundle import load_bundle
@@ -45,11 +48,20 @@ def bench(
     """One row, measured in a fresh process so that memory is this row's alone; and the roof,
     probed in the same process right after.
 
-    Raises InputError: the bundle can't be loaded or the backend can't be had.
+    Raises InputError: the bundle can't be loaded, takes another batch, or the backend can't be
+    had; BackendError: the process was killed, as when memory runs out.
     """
     pictures = world_views(gallery=batch, queries=1).gallery
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_bench_here, (path, backend, pictures, threads, repeats))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(_bench_here, path, backend, pictures, threads, repeats).result()
+        except BrokenProcessPool as e:
+            raise BackendError(
+                f"{path}: the measuring process was killed at batch {batch} on {backend.value}, "
+                "perhaps for want of memory; give a smaller --batch"
+            ) from e
+        except ValueError as e:  # a graph of a fixed batch
+            raise InputError(f"{path}: can't be timed at batch {batch}: {e}; give its own") from e
 
 
 def _bench_here(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from export.bundles.parity import Answers
 from export.bundles.parity_views import Pictures
+from onboard.errors import InputError
 
 
 class TorchRun:
@@ -30,7 +31,7 @@ class TorchRun:
 
 class OnnxRun:
     """An ONNX file with the one input `pictures` as parity's Run. A graph of a fixed batch is
-    fed batch by batch, the last one filled up. Raises ValueError: can't be loaded."""
+    fed batch by batch, the last one filled up. Raises InputError: can't be loaded."""
 
     def __init__(self, path: Path, threads: int = 0) -> None:
         self._session = session(path, threads)
@@ -55,7 +56,7 @@ class OnnxRun:
 
 
 def run_graph(path: Path, inputs: dict[str, Tensor]) -> Answers:
-    """All outputs of an ONNX file for one set of inputs. Raises ValueError: can't be loaded."""
+    """All outputs of an ONNX file for one set of inputs. Raises InputError: can't be loaded."""
     opened = session(path)
     names = [o.name for o in opened.get_outputs()]
     answers = opened.run(names, {name: x.detach().numpy() for name, x in inputs.items()})
@@ -63,7 +64,7 @@ def run_graph(path: Path, inputs: dict[str, Tensor]) -> Answers:
 
 
 def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on the CPU; threads: 0 takes all cores. Raises ValueError: can't be loaded."""
+    """ONNX Runtime on the CPU; threads: 0 takes all cores. Raises InputError: can't be loaded."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
@@ -72,4 +73,6 @@ def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
             str(path), sess_options=options, providers=["CPUExecutionProvider"]
         )
     except Exception as e:  # ONNX Runtime raises classes of its own without a common parent
-        raise ValueError(f"{path.name}: ONNX Runtime can't load it ({e})") from e
+        raise InputError(
+            f"{path}: ONNX Runtime can't load it ({' '.join(str(e).split())}); get the bundle again"
+        ) from e

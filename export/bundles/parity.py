@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.bundles.parity_views import ParityViews, Pictures, hard_pictures
+from onboard.errors import InputError
 
 Array = NDArray[np.float32]
 Answers = dict[str, Array]
@@ -95,7 +96,11 @@ def compare(
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Parity:
     """Runs both on all pictures in batches of BATCH and compares. Descriptors are the output
-    named `descriptor`, which both must have. progress gets (pictures done, pictures)."""
+    named `descriptor`, which both must have. progress gets (pictures done, pictures).
+
+    Raises InputError: the candidate lacks an output of the reference, or has it in another
+    shape.
+    """
     g, q = len(views.gallery), len(views.queries)
     pictures = np.concatenate([views.gallery, views.queries, hard_pictures()])
     expected: list[Answers] = []
@@ -104,6 +109,7 @@ def compare(
         batch = pictures[start : start + BATCH]
         expected.append(reference(batch))
         got.append(candidate(batch))
+        _refuse_unlike(expected[-1], got[-1])
         progress(start + len(batch), len(pictures))
     outputs: dict[str, OutputParity] = {}
     not_finite = []
@@ -121,6 +127,20 @@ def compare(
         len(pictures),
         views.source,
     )
+
+
+def _refuse_unlike(expected: Answers, got: Answers) -> None:
+    for name, right in expected.items():
+        if name not in got:
+            raise InputError(
+                f"these two can't be compared: only the reference has an output '{name}'; give "
+                "what the bundle was made from"
+            )
+        if got[name].shape != right.shape:
+            raise InputError(
+                f"these two can't be compared: output '{name}' is {got[name].shape[1:]}, in the "
+                f"reference {right.shape[1:]}; give what the bundle was made from"
+            )
 
 
 def output_parity(right: Array, answer: Array, judged: int | None = None) -> OutputParity:

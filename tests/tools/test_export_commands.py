@@ -1,8 +1,14 @@
 """What is asked for wrongly is answered with one sentence, before any long work."""
 
+import hashlib
+import json
+import shutil
+
+import onnx
 import pytest
 import torch
 
+from export.bundles.locator import set_batch
 from onboard.model_bundle import DEFAULT_BUNDLE
 from tools.cli import main
 
@@ -57,9 +63,20 @@ def test_export_bench(refused):
     assert "no such backend" in refused("export", "bench", SHIPPED, "--backend", "abacus")
 
 
-def test_bench_prints_a_row_and_writes_it(tmp_path, capsys):
-    import json
+def test_a_batch_that_the_graph_does_not_take_is_named(refused, tmp_path):
+    fixed = tmp_path / "b"
+    shutil.copytree(DEFAULT_BUNDLE, fixed)
+    model = onnx.load(fixed / "model.onnx")
+    set_batch(model, 1)
+    onnx.save(model, fixed / "model.onnx")
+    info = json.loads((fixed / "model.json").read_text())
+    info["files"]["model.onnx"] = hashlib.sha256((fixed / "model.onnx").read_bytes()).hexdigest()
+    (fixed / "model.json").write_text(json.dumps(info))
+    said = refused("export", "bench", fixed, "--backend", "onnxruntime-cpu", "--batch", 3)
+    assert "can't be timed at batch 3" in said
 
+
+def test_bench_prints_a_row_and_writes_it(tmp_path, capsys):
     out = tmp_path / "rows.json"
     argv = ["export", "bench", SHIPPED, "--backend", "onnxruntime-cpu", "--batch", "2"]
     assert main([*argv, "--threads", "1", "--repeats", "3", "--out", str(out)]) == 0

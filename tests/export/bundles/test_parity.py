@@ -12,6 +12,7 @@ from export.bundles.parity import (
     overlap,
 )
 from export.bundles.parity_views import ParityViews, folder_views, hard_pictures
+from onboard.errors import InputError
 
 RNG = np.random.default_rng(0)
 VIEWS = ParityViews(
@@ -50,6 +51,18 @@ def test_nan_on_a_hard_picture_alone_is_seen():
     parity = compare(answers, lambda p: answers(p, nan_on_black=True), VIEWS)
     assert parity.not_finite == ("descriptor",)
     assert any("not finite" in f for f in parity.failures(FP32_LIMITS))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "named"),
+    [
+        (lambda p: {"descriptor": answers(p)["descriptor"][:, :8]}, r"'descriptor' is \(8,\)"),
+        (lambda p: {"vector": answers(p)["descriptor"]}, "only the reference has an output"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(candidate, named):
+    with pytest.raises(InputError, match=named):
+        compare(answers, candidate, VIEWS)
 
 
 def test_hard_pictures_are_what_they_say():
