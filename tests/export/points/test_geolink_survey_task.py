@@ -45,6 +45,7 @@ def losses_of(task: GeoLinkSurveyTask) -> dict[str, torch.Tensor]:
     [
         ((), {"cc"}),
         (("cc",), {"cc"}),
+        (("sc",), {"cc", "sc"}),
         (("cc", "sc"), {"cc", "sc"}),
         (("cc", "rd"), {"cc", "rd"}),
         (("cc", "ga"), {"cc", "ga", "estimators"}),
@@ -57,6 +58,7 @@ def test_every_loss_is_switched_by_itself(settings, on, names):
     )
     found = losses_of(task)
     assert set(found) == names <= set(task.loss_weights)
+    assert hasattr(task.model, "experts") == ("cc" in on)
     if not on:
         batch = next(iter(task.batches(0)))
         pictures = torch.from_numpy(np.concatenate((batch.views, batch.maps)))
@@ -128,7 +130,7 @@ def test_more_cells_than_fit_side_by_side_are_refused(settings):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"losses": ["sc"]}, "need cc"),
+        ({"losses": ["ga"]}, "need cc"),
         ({"losses": ["dd"]}, "not one of cc, sc, ga, rd"),
         ({"batch_locations": 1}, "batch_locations"),
         ({"survey": {"reconstruction": "a", "photographs": "b", "picture_px": 50}}, "picture_px"),
