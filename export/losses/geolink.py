@@ -32,12 +32,12 @@ def cross_view_loss(
 
 
 def self_contrast_loss(
-    drone: Tensor, satellite: Tensor, cloud: Tensor, log_scale: Tensor
+    drone: Tensor, satellite: Tensor, cloud: Tensor | None, log_scale: Tensor
 ) -> Tensor:
-    """L_sc, equation 7: InfoNCE within each view, every sample its own positive."""
-    return torch.stack(
-        [symmetric_infonce(x, x, log_scale) for x in (drone, satellite, cloud)]
-    ).sum()
+    """L_sc, equation 7: InfoNCE within each view, every sample its own positive. cloud None
+    leaves the two pictures'."""
+    views = (drone, satellite) if cloud is None else (drone, satellite, cloud)
+    return torch.stack([symmetric_infonce(x, x, log_scale) for x in views]).sum()
 
 
 def relation_distillation_loss(drone: Tensor, satellite: Tensor, cloud: Tensor) -> Tensor:

@@ -65,7 +65,8 @@ class GeoLinkLoss(str, Enum):
 
 @dataclass(frozen=True)
 class GeoLinkSurveySettings:
-    """losses: of GeoLink; empty trains without the 3-D branch. club_hidden: the estimators'
+    """losses: of GeoLink; without cc there is no 3-D branch, and sc is that of the two pictures.
+    club_hidden: the estimators'
     width (4096 in the paper, for descriptors 16 times as wide). batch_locations: of a process.
     relation_weight: of L_rd; 1 is the paper's, N^2 (N-1)^2 compares distances relative to their
     mean instead of their sum, which is some 1e5 times as much."""
@@ -82,8 +83,9 @@ class GeoLinkSurveySettings:
     encoder_learning_rate: float = 3e-4
 
     def __post_init__(self) -> None:
-        if self.losses and GeoLinkLoss.CROSS_VIEW not in self.losses:
-            raise ValueError("sc, ga and rd need cc, which gives the point clouds their meaning")
+        led = {GeoLinkLoss.STRUCTURE, GeoLinkLoss.RELATIONS} & set(self.losses)
+        if led and GeoLinkLoss.CROSS_VIEW not in self.losses:
+            raise ValueError("ga and rd need cc, which gives the point clouds their meaning")
         if self.survey.picture_px % 32:
             raise ValueError("the survey's picture_px must be a multiple of 32")
         if self.batch_locations < 2:
@@ -108,7 +110,7 @@ class GeoLinkSurveyModel(nn.Module):
         self.network = UnifyGeoEdge(edge_branch(Aggregator.MIXER, picture_px))
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.switched_on = losses
-        if losses:
+        if GeoLinkLoss.CROSS_VIEW in losses:
             self.experts = PointExperts(out_dim=DESCRIPTOR_DIM)
         if GeoLinkLoss.STRUCTURE in losses:
             self.by_drone, self.by_satellite = (
@@ -121,13 +123,13 @@ class GeoLinkSurveyModel(nn.Module):
         pictures = torch.from_numpy(np.concatenate((batch.views, batch.maps))).to(device)
         drone, satellite = self.network.descriptors(pictures).float().chunk(2)
         cloud = None
-        if on:
+        if GeoLinkLoss.CROSS_VIEW in on:
             cloud = unit_length(self.experts(torch.from_numpy(batch.features).to(device)))
         losses = {"cc": cross_view_loss(drone, satellite, cloud, self.log_scale)}
+        if GeoLinkLoss.SELF_CONTRAST in on:
+            losses["sc"] = self_contrast_loss(drone, satellite, cloud, self.log_scale)
         if cloud is not None:
             three = (drone, satellite, cloud)
-            if GeoLinkLoss.SELF_CONTRAST in on:
-                losses["sc"] = self_contrast_loss(*three, self.log_scale)
             if GeoLinkLoss.RELATIONS in on:
                 losses["rd"] = relation_distillation_loss(*three)
             if GeoLinkLoss.STRUCTURE in on:

@@ -55,6 +55,8 @@ def test_self_contrast_takes_each_sample_as_its_own_positive():
     d, s, c = features(1), features(2), features(3)
     expected = slow_nce(d, d) + slow_nce(s, s) + slow_nce(c, c)
     assert float(self_contrast_loss(d, s, c, LOG_SCALE)) == pytest.approx(expected, rel=1e-5)
+    pictures = slow_nce(d, d) + slow_nce(s, s)
+    assert float(self_contrast_loss(d, s, None, LOG_SCALE)) == pytest.approx(pictures, rel=1e-5)
 
 
 def test_relation_difference_equals_the_double_loop():
