@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from export.bundles.bench import all_threads, bench
     from onboard.errors import BackendError, InputError
     from onboard.inference.contract import Backend
-    from onboard.whole_file import write_whole
+    from onboard.whole_file import make_folder, write_whole
 
     batches = _batches(args.batch)
     known = [b.value for b in Backend if b is not Backend.AUTO]
@@ -39,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--backend {args.backend}: no such backend; known are {', '.join(known)}")
     if args.repeats < 1 or args.threads < 0:
         raise InputError("--repeats must be at least 1 and --threads at least 0")
+    if args.out is not None:
+        make_folder(args.out.parent)
     threads = args.threads or all_threads()
     rows = []
     for name in [args.backend] if args.backend else known:

@@ -37,9 +37,11 @@ def run(args: argparse.Namespace) -> int:
     from export.bundles.parity_report import limits_of, runs_of
     from export.bundles.parity_views import views_of
     from onboard.model_bundle import load_bundle
-    from onboard.whole_file import write_whole
+    from onboard.whole_file import make_folder, write_whole
     from tools.progress_bar import progress_bar
 
+    if args.out is not None:
+        make_folder(args.out.parent)
     bundle = load_bundle(args.bundle, for_flight=False)
     backend = "tensorrt" if args.engine else args.backend
     reference, candidate, said = runs_of(

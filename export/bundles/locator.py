@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from export.bundles.constant_folding import fold_constants
+from export.bundles.graph_file import read_graph
 from export.bundles.graph_runs import OnnxRun
 from export.bundles.onnx_graph import BATCH_AXIS
 
@@ -24,9 +25,10 @@ def join_with_locator(descriptor: onnx.ModelProto, locator: Path) -> onnx.ModelP
     """descriptor: `pictures` -> `descriptor`. locator: a model.onnx with the outputs `coarse`
     and `fine` too, whose own descriptor is left out. Returns `pictures` -> all three.
 
-    Raises ValueError: the two don't take the same pictures, or the locator gives no maps.
+    Raises ValueError: the two don't take the same pictures, or the locator gives no maps;
+    InputError: the locator is no ONNX graph.
     """
-    whole = onnx.load(locator)
+    whole = read_graph(locator)
     missing = {PICTURES, *MAPS} - {v.name for v in (*whole.graph.input, *whole.graph.output)}
     if missing:
         raise ValueError(f"{locator.name} has no {' and no '.join(sorted(missing))}")

@@ -57,12 +57,10 @@ def runs_of(
     if other is not None:
         reference = load_bundle(other, for_flight=False)
         return OnnxRun(reference.path / "model.onnx"), own, reference.id
-    try:
-        wanted = Backend(backend)
-    except ValueError as e:
-        known = ", ".join(b.value for b in Backend if b is not Backend.AUTO)
-        raise InputError(f"--backend {backend}: no such backend; known are {known}") from e
-    opened = open_graphs(bundle, wanted)
+    known = [b.value for b in Backend if b is not Backend.AUTO]  # auto may be the reference
+    if backend not in known:
+        raise InputError(f"--backend {backend}: no such backend; known are {', '.join(known)}")
+    opened = open_graphs(bundle, Backend(backend))
     graph = opened.graphs["model.onnx"]
 
     def on_backend(pictures: Pictures) -> Answers:

@@ -46,6 +46,10 @@ def test_export_onnx(refused, tmp_path):
 def test_export_parity(refused, tmp_path):
     assert "--model" in refused("export", "parity", SHIPPED, "--checkpoint", tmp_path / "w.pth")
     assert "no such backend" in refused("export", "parity", SHIPPED, "--backend", "abacus")
+    assert "no such backend" in refused("export", "parity", SHIPPED, "--backend", "auto")
+    assert "cannot be made" in refused(
+        "export", "parity", SHIPPED, "--reference", SHIPPED, "--out", "/dev/null/report.json"
+    )
     assert "one of the arguments" in refused("export", "parity", SHIPPED)
 
 

@@ -180,5 +180,9 @@ def test_a_locator_without_maps_is_refused(tmp_path):
             return pictures.float().mean((1, 2))
 
     export_graph(tmp_path / "d.onnx", Mean(), pictures, ["descriptor"])
+    model = onnx.load(tmp_path / "d.onnx")
     with pytest.raises(ValueError, match="no coarse and no fine"):
-        join_with_locator(onnx.load(tmp_path / "d.onnx"), tmp_path / "d.onnx")
+        join_with_locator(model, tmp_path / "d.onnx")
+    (tmp_path / "cut.onnx").write_bytes((DEFAULT_BUNDLE / "model.onnx").read_bytes()[:9999])
+    with pytest.raises(InputError, match=r"cut\.onnx: not an ONNX model"):
+        join_with_locator(model, tmp_path / "cut.onnx")
