@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from export.benchmark.model import Floats32, Model
+from export.benchmark.picture_size import picture_size
 from export.benchmark.picture_tensor import device_of, normalised
 from export.benchmark.unifygeo_model import UnifyGeoModel
 from export.datasets.retrieval_set import Size, View
-from export.networks.pooled_convnext import PooledConvNext
 from export.networks.registry import load_network, network_entry
-from export.networks.sample4geo import Sample4Geo
 from export.networks.unifygeo import UnifyGeo
 from onboard.tile_index import unit_length
 
@@ -34,13 +33,12 @@ def load_model(name: str, checkpoint: Path, input_px: int | None = None) -> Mode
     side_px = input_px or network_entry(name).default_size_px
     sha256 = hashlib.sha256(f"{name} {side_px} ".encode() + _digest(checkpoint)).hexdigest()
     if isinstance(network, UnifyGeo):
-        return UnifyGeoModel(name, sha256, network)
+        return UnifyGeoModel(name, sha256, network, side_px)
     return SharedTower(name, sha256, network, side_px)
 
 
 class SharedTower:
-    """One tower for all views. Pictures from the ground go in as square as the others, except
-    into the convolutional ones, which take the field's size."""
+    """One tower for all views."""
 
     def __init__(self, name: str, sha256: str, network: nn.Module, side_px: int) -> None:
         self.name, self.sha256 = name, sha256
@@ -49,9 +47,7 @@ class SharedTower:
         self.batch = BATCH_GPU if device_of(network).type == "cuda" else BATCH_CPU
 
     def size(self, view: View, field: Size) -> Size:
-        if view is View.GROUND and isinstance(self._network, (Sample4Geo, PooledConvNext)):
-            return field
-        return self._side_px, self._side_px
+        return picture_size(self._network, self._side_px, view, field)
 
     def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:
         with torch.inference_mode():

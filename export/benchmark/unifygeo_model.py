@@ -11,10 +11,11 @@ from torch import Tensor
 
 from export.benchmark.kept_tiles import KeptTiles
 from export.benchmark.model import Floats32
+from export.benchmark.picture_size import picture_size
 from export.benchmark.picture_tensor import device_of, normalised
 from export.datasets.retrieval_set import Size, View
 from export.metrics.localization import HeatmapGrid
-from export.networks.unifygeo import PANORAMA_PX, TILE_PX, UnifyGeo
+from export.networks.unifygeo import TILE_PX, UnifyGeo
 from export.networks.unifygeo_rerank import CANDIDATES
 from onboard.errors import InputError
 from onboard.messages import Picture
@@ -31,9 +32,10 @@ class UnifyGeoModel:
     grid = HeatmapGrid.CCVPE
     batch = BATCH
 
-    def __init__(self, name: str, sha256: str, network: UnifyGeo) -> None:
+    def __init__(self, name: str, sha256: str, network: UnifyGeo, tile_px: int = TILE_PX) -> None:
+        """tile_px: side of the tiles that the network is made for."""
         self.name, self.sha256 = name, sha256
-        self._network = network
+        self._network, self._tile_px = network, tile_px
         self._tiles = KeptTiles(self._maps, CACHED_TILES)
 
     def size(self, view: View, field: Size) -> Size:
@@ -43,7 +45,7 @@ class UnifyGeoModel:
                 f"{self.name}: compares ground panoramas with satellite tiles, and this set has "
                 "drone pictures; choose another network"
             )
-        return PANORAMA_PX if view is View.GROUND else (TILE_PX, TILE_PX)
+        return picture_size(self._network, self._tile_px, view, field)
 
     def describe(self, pictures: NDArray[np.uint8], view: View) -> Floats32:
         look = (

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from export.benchmark.picture_tensor import normalised
 from export.datasets.pair_batches import PairBatch
-from export.datasets.retrieval_set import Size, View
+from export.datasets.retrieval_set import View
 from export.losses.infonce import symmetric_infonce, weighted_infonce
 from export.networks.unifygeo import UnifyGeo
 
@@ -18,12 +18,16 @@ START_SCALE = math.log(1 / 0.07)
 
 
 class RetrievalModel(nn.Module):
-    """A registry network and the learned scale of its similarities."""
+    """A registry network and the learned scale of its similarities: the network's own where its
+    published layout has one."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.log_scale = nn.Parameter(torch.tensor(START_SCALE))
+        published = getattr(network, "logit_scale", None)
+        self.log_scale: nn.Parameter = (
+            nn.Parameter(torch.tensor(START_SCALE)) if published is None else published
+        )
 
     def describe(self, pictures: Tensor, view: View) -> Tensor:
         """(N, 3, H, W) normalised -> (N, D) float32 of unit length."""
@@ -51,11 +55,3 @@ class RetrievalModel(nn.Module):
         else:
             loss = symmetric_infonce(a, b, self.log_scale)
         return {"retrieval": loss}, {"retrieval_hits": float(hits.float().mean())}
-
-
-def picture_size(network: nn.Module, side_px: int, view: View, field: Size) -> Size:
-    """(height, width) that a view's pictures go in with. side_px: of overhead pictures; field:
-    what others take for a panorama."""
-    if view is not View.GROUND:
-        return side_px, side_px
-    return (side_px, 2 * side_px) if isinstance(network, UnifyGeo) else field

@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from export.benchmark.picture_size import picture_size
 from export.benchmark.picture_tensor import device_of, normalised
 from export.checkpoints import load_weights
 from export.datasets.augmentation import Augmentation
@@ -27,6 +28,8 @@ from export.datasets.catalogue import read_dataset, read_training_set
 from export.datasets.pair_batches import PairBatch, pairs_of, samples_of
 from export.datasets.retrieval_set import Item, RetrievalSet, TrainingSet, View
 from export.metrics.ranking import recall_at, strict_ranks
+from export.networks.gengeo import GenGeo
+from export.networks.geolink import GeoLink
 from export.networks.registry import Views, make_network, network_entry
 from export.samplers.epochs import Epochs
 from export.samplers.exclusive import Batch, exclusive_batches
@@ -36,7 +39,7 @@ from export.samplers.similarity import nearest_by_similarity
 from export.training.distributed import rank, world_size
 from export.training.pair_loader import pair_loader
 from export.training.picture_descriptors import describe_items
-from export.training.retrieval_model import RetrievalModel, picture_size
+from export.training.retrieval_model import RetrievalModel
 from export.training.run_settings import Run
 from onboard.errors import InputError
 
@@ -54,7 +57,8 @@ class RetrievalDatasetSettings:
     """root, direction, work: as `pilotage benchmark` takes them. batch_pairs: of one process.
     input_px: side of the overhead pictures, the network's own where absent. gps_epochs: how many
     pass before similarity decides, search_every_epochs: how often it is measured anew.
-    start_from: weights of the whole network. validation_queries: at most, evenly spread."""
+    start_from: weights of the whole network; start_backbone_from: released DINOv2 weights for the
+    backbone of GenGeo or GeoLink. validation_queries: at most, evenly spread."""
 
     network: str
     dataset: str
@@ -69,6 +73,7 @@ class RetrievalDatasetSettings:
     search_every_epochs: int = 4
     learning_rate: float = 1e-4
     start_from: Path | None = None
+    start_backbone_from: Path | None = None
     checkpointing: bool = False
     augmentation: Augmentation = field(default_factory=Augmentation)
     validation_queries: int = 1000
@@ -79,6 +84,8 @@ class RetrievalDatasetSettings:
             raise ValueError("batch_pairs must be at least 2: the others are the negatives")
         if min(self.gps_epochs, self.search_every_epochs, self.validation_queries) < 1:
             raise ValueError("gps_epochs, search_every_epochs, validation_queries: at least 1")
+        if self.start_from is not None and self.start_backbone_from is not None:
+            raise ValueError("start_from and start_backbone_from exclude one another; remove one")
         if self.readers < 0:
             raise ValueError(f"readers is {self.readers}; 0 reads in the training process")
 
@@ -102,6 +109,10 @@ class RetrievalDatasetTask:
         network = make_network(s.network, side_px, s.checkpointing)
         if s.start_from is not None:
             load_weights(network.get_submodule(entry.released_part), s.start_from)
+        if s.start_backbone_from is not None:
+            if not isinstance(network, (GenGeo, GeoLink)):
+                raise InputError(f"{s.network}: has no DINOv2 backbone; give it 'start_from' only")
+            network.start_from(s.start_backbone_from)
         self._sizes = (
             picture_size(network, side_px, self._views[0], self._set.query_size),
             picture_size(network, side_px, self._views[1], self._set.gallery_size),

@@ -85,9 +85,10 @@ def test_ground_pictures_go_square_into_transformers() -> None:
 def test_unifygeo_reranks_by_similarity_and_best_match() -> None:
     torch.manual_seed(1)
     network = UnifyGeo(SHAPE, PANORAMA_PX).eval()
-    model = UnifyGeoModel("small", "0", network)
+    model = UnifyGeoModel("small", "0", network, TILE_PX)
     assert isinstance(model, LocatingModel)
-    assert model.size(View.GROUND, (140, 768)) == (384, 768)
+    assert model.size(View.GROUND, (140, 768)) == PANORAMA_PX
+    assert model.size(View.SATELLITE, (384, 384)) == (TILE_PX, TILE_PX)
     with pytest.raises(InputError, match="drone"):
         model.size(View.DRONE, (384, 384))
     view = pictures(1, *PANORAMA_PX)

@@ -14,7 +14,11 @@ import torch
 from export.datasets.pair_batches import pairs_of, read_pairs, samples_of
 from export.datasets.retrieval_set import Item, TrainingSet, View
 from export.networks import registry
+from export.networks.convnext import Shape
+from export.networks.gengeo import SLIM_544, GenGeo
+from export.networks.sample4geo import Sample4Geo
 from export.training.pair_loader import pair_loader
+from export.training.retrieval_model import RetrievalModel
 from export.training.run_settings import Run
 from export.training.tasks import retrieval_dataset
 from export.training.tasks.catalogue import make_task, task_settings
@@ -196,3 +200,56 @@ def test_what_does_not_fit_is_refused(dense: Path, monkeypatch: pytest.MonkeyPat
         RetrievalDatasetTask(settings_for(dense, sampling=Sampling.GPS))
     with pytest.raises(InputError, match="fills no batch"):
         next(iter(RetrievalDatasetTask(settings_for(dense, batch_pairs=50)).batches(0)))
+
+
+def small_gengeo(input_px: int, checkpointing: bool = False) -> GenGeo:
+    return GenGeo(input_px, SLIM_544, "small", trainable_blocks=1)
+
+
+@pytest.fixture
+def streets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """CVUSA's layout, and a GenGeo small enough for it."""
+    entry = registry.NetworkEntry("gengeo-s", f"{__name__}:small_gengeo", 70, 544, "for this test")
+    monkeypatch.setitem(registry.NETWORKS, entry.name, entry)
+    root = tmp_path / "cvusa"
+    for folder in ("splits", "bingmap", "panos"):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for n in range(3):
+        for folder, shape in (("bingmap", (40, 40, 3)), ("panos", (28, 154, 3))):
+            cv2.imwrite(str(root / folder / f"{n}.png"), rng.integers(0, 256, shape, np.uint8))
+    for split in ("train", "val"):
+        rows = "\n".join(f"bingmap/{n}.png,panos/{n}.png" for n in range(3))
+        (root / "splits" / f"{split}-19zl.csv").write_text(rows)
+    return root
+
+
+def test_a_transformer_takes_panoramas_as_square_as_in_a_benchmark(
+    streets: Path, tmp_path: Path
+) -> None:
+    """And starts from DINOv2's released weights, in its backbone alone."""
+    released = {k: v + 0.5 for k, v in small_gengeo(70).backbone.model.state_dict().items()}
+    torch.save(released, tmp_path / "dinov2.pth")
+    settings = RetrievalDatasetSettings(
+        "gengeo-s", "cvusa", streets, Run(1), batch_pairs=2, readers=0,
+        start_backbone_from=tmp_path / "dinov2.pth",
+    )  # fmt: skip
+    task = RetrievalDatasetTask(settings)
+    own = task.model.get_submodule("network.backbone.model").state_dict()
+    assert all(torch.equal(own[k], v) for k, v in released.items())
+    batch = next(iter(task.batches(0)))
+    assert batch.queries.shape == batch.gallery.shape == (2, 70, 70, 3)
+    with torch.no_grad():
+        losses, _ = task.losses(task.model, batch, 0)
+    assert torch.isfinite(losses["retrieval"])
+    with pytest.raises(InputError, match="no DINOv2 backbone"):
+        RetrievalDatasetTask(replace(settings, network="tiny"))
+    with pytest.raises(ValueError, match="exclude one another"):
+        replace(settings, start_from=tmp_path / "dinov2.pth")
+
+
+def test_a_published_scale_is_the_one_that_is_trained() -> None:
+    network = Sample4Geo(Shape((1, 1, 1, 1), (8, 8, 8, 8)))
+    model = RetrievalModel(network)
+    assert model.log_scale is network.logit_scale
+    assert sum(p.numel() == 1 and p.ndim == 0 for p in model.parameters()) == 1
