@@ -43,7 +43,7 @@ from export.points.survey import Survey
 from export.points.survey_cache import Locations, cached_locations
 from export.samplers.epochs import Epochs
 from export.samplers.exclusive import Samples, exclusive_batches
-from export.training.distributed import rank
+from export.training.distributed import rank, world_size
 from export.training.run_settings import Run
 from export.training.tasks.unifygeo_edge import start_from_xfeat
 from onboard.errors import InputError
@@ -162,7 +162,7 @@ class GeoLinkSurveyTask:
         if not self._epoch(0):
             raise InputError(
                 f"{settings.survey.reconstruction}: its training half has no "
-                f"{settings.batch_locations} cells that don't overlap; "
+                f"{settings.batch_locations * world_size()} cells that don't overlap; "
                 "make batch_locations or cell_m smaller"
             )
 
@@ -192,8 +192,12 @@ class GeoLinkSurveyTask:
             yield self._batch(locations, step)
 
     def _epoch(self, number: int) -> list[NDArray[np.int64]]:
-        rng = np.random.default_rng((self._settings.run.seed, rank(), number))
-        return exclusive_batches(self._samples, self._settings.batch_locations, rng)
+        """This process's parts of batches drawn for all together: InfoNCE compares them all."""
+        processes = world_size()
+        rng = np.random.default_rng((self._settings.run.seed, 0, number))
+        joined = self._settings.batch_locations * processes
+        batches = exclusive_batches(self._samples, joined, rng)
+        return [batch[rank() :: processes] for batch in batches]
 
     def _batch(self, chosen: NDArray[np.int64], step: int) -> SurveyBatch:
         rng = np.random.default_rng((self._settings.run.seed, rank(), step, 1))

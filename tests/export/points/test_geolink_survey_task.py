@@ -11,6 +11,7 @@ from export.networks.unifygeo_edge import UnifyGeoEdge
 from export.points.ply import PointCloud
 from export.points.reconstruction import save_reconstruction
 from export.points.survey import Survey
+from export.samplers.exclusive import Samples
 from export.training.run_settings import Run
 from export.training.tasks.catalogue import make_task, task_settings
 from export.training.tasks.geolink_survey import (
@@ -146,3 +147,20 @@ def test_settings_that_cannot_be_are_refused(change, says):
     else:
         with pytest.raises(InputError, match=says):
             task_settings({**table, **change}, "c.toml")
+
+
+def test_processes_share_a_batch_whose_cells_do_not_overlap(settings, monkeypatch):
+    """Each would take what lies beside the other's cells for a negative."""
+    task = GeoLinkSurveyTask(dataclasses.replace(settings, losses=()))
+    beside = tuple(frozenset({i - 1, i + 1}) for i in range(20))
+    monkeypatch.setattr(task, "_samples", Samples(np.arange(20), beside))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    halves = []
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        halves.append(task._epoch(0))
+    assert len(halves[0]) == len(halves[1]) > 0
+    for a, b in zip(*halves, strict=True):
+        cells = np.sort(np.concatenate((a, b)))
+        assert len(a) == len(b) == settings.batch_locations
+        assert (np.diff(cells) > 1).all()
