@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.bundles.flops import count_work
-from export.bundles.graph_file import read_graph
+from export.bundles.graph_file import picture_batch, read_graph
 from export.bundles.parity_views import Pictures, world_views
 from export.bundles.roofline import Roofline, measure_roofline
 from export.bundles.timing import time_calls
@@ -51,6 +51,9 @@ def bench(
     Raises InputError: the bundle can't be loaded, takes another batch, or the backend can't be
     had; BackendError: the process was killed, as when memory runs out.
     """
+    own = picture_batch(read_graph(path / "model.onnx"))
+    if own not in (None, batch):
+        raise InputError(f"{path}: takes {own} pictures at once, not {batch}; give --batch {own}")
     pictures = world_views(gallery=batch, queries=1).gallery
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         try:
@@ -60,8 +63,10 @@ def bench(
                 f"{path}: the measuring process was killed at batch {batch} on {backend.value}, "
                 "perhaps for want of memory; give a smaller --batch"
             ) from e
-        except ValueError as e:  # a graph of a fixed batch
-            raise InputError(f"{path}: can't be timed at batch {batch}: {e}; give its own") from e
+        except ValueError as e:
+            raise InputError(
+                f"{path}: can't be timed: {e}; give a bundle that takes pictures of 256 px"
+            ) from e
 
 
 def _bench_here(

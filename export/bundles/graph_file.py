@@ -20,3 +20,9 @@ def read_graph(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise InputError(f"{path}: an ONNX model without nodes; get the bundle again")
     return model
+
+
+def picture_batch(model: onnx.ModelProto) -> int | None:
+    """How many pictures an encoder takes at once, None for any number."""
+    first = model.graph.input[0].type.tensor_type.shape.dim[0]
+    return first.dim_value if first.HasField("dim_value") else None

@@ -25,7 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from export.bundles.constant_folding import fold_constants
 from export.bundles.cpu_rewrites import speed_up_for_cpu
-from export.bundles.graph_file import read_graph
+from export.bundles.graph_file import picture_batch, read_graph
 from export.bundles.parity_views import Pictures
 
 FEWEST_CHANNELS = 32
@@ -75,11 +75,17 @@ def quantize_graph(
     """Writes the quantized graph to `out`; returns how many products became int8.
 
     pictures: (N,256,256,3) uint8 BGR to calibrate on. progress gets (pictures done, pictures).
-    Raises InputError: `source` is no ONNX graph; ValueError: nothing in it to quantize.
+    Raises InputError: `source` is no ONNX graph; ValueError: nothing in it to quantize,
+    a fixed batch.
     """
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(None):
         prepared = Path(folder) / "prepared.onnx"
         model = read_graph(source)
+        batch = picture_batch(model)
+        if batch not in (None, 1):
+            raise ValueError(
+                f"{source.name} takes {batch} pictures at once; export it with --batch dynamic"
+            )
         fold_constants(model)
         if target is Target.CPU:
             speed_up_for_cpu(model)

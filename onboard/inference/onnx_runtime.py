@@ -9,6 +9,7 @@ from typing import Any
 import onnxruntime
 
 from onboard.errors import BackendError, InputError
+from onboard.inference.batches import fixed_batch, run_in_pieces
 from onboard.inference.contract import Backend, Tensor
 from onboard.inference.gpu import first_gpu
 
@@ -61,6 +62,7 @@ class OnnxRuntimeGraph:
                 "or set the backend to onnxruntime-cpu"
             )
         self._inputs = tuple(x.name for x in self._session.get_inputs())
+        self._fixed = fixed_batch([x.shape for x in self._session.get_inputs()])
         self._outputs = tuple(x.name for x in self._session.get_outputs())
 
     @property
@@ -75,6 +77,13 @@ class OnnxRuntimeGraph:
         """As the contract says; outputs that are not asked for are not computed."""
         if self._session is None:
             raise BackendError("the graph is closed")
+        if self._fixed is not None and all(n in inputs for n in self._inputs):
+            return run_in_pieces(
+                self._run_once, outputs, inputs, self._inputs, self._fixed, fixed=True
+            )
+        return self._run_once(outputs, inputs)
+
+    def _run_once(self, outputs: Sequence[str], inputs: Mapping[str, Tensor]) -> list[Tensor]:
         try:
             answers: list[Tensor] = self._session.run(list(outputs), dict(inputs))
         except onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument as e:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from onboard.errors import BackendError, InputError
-from onboard.inference.batches import run_in_pieces
+from onboard.inference.batches import fixed_batch, run_in_pieces
 from onboard.inference.contract import Tensor
 from onboard.inference.cuda_graph import CudaGraph
 from onboard.inference.cuda_memory import Buffer, CudaDevice
@@ -82,7 +82,8 @@ class TensorrtGraph:
             for name, port in self._ports.items():
                 self._buffers[name] = device.buffer(port.bytes_of(port.largest))
         device.before_close(self.close)
-        batched = [n for n in self._inputs if self._ports[n].shape[0] == -1]
+        self._fixed = fixed_batch([self._ports[n].shape for n in self._inputs]) is not None
+        batched = [n for n in self._inputs if self._fixed or self._ports[n].shape[0] == -1]
         self._batched = tuple(batched)
         self._largest = min((self._ports[n].largest[0] for n in batched), default=1)
 
@@ -101,7 +102,9 @@ class TensorrtGraph:
         unknown = [n for n in outputs if n not in self._outputs]
         if unknown:
             raise ValueError(f"{self._name} has no output '{unknown[0]}'")
-        return run_in_pieces(self._run_once, outputs, inputs, self._batched, self._largest)
+        return run_in_pieces(
+            self._run_once, outputs, inputs, self._batched, self._largest, self._fixed
+        )
 
     def close(self) -> None:
         """Frees in the order that CUDA wants: graphs, contexts, memory."""
@@ -196,7 +199,10 @@ class TensorrtGraph:
     def _read_ports(self) -> dict[str, _Port]:
         """Outputs' largest shapes are those that a context gives for the largest inputs."""
         engine = self._engine
-        largest = {n: tuple(engine.get_tensor_profile_shape(n, PROFILE)[2]) for n in self._inputs}
+        largest = {n: tuple(engine.get_tensor_shape(n)) for n in self._inputs}
+        for name, shape in largest.items():
+            if -1 in shape:
+                largest[name] = tuple(engine.get_tensor_profile_shape(name, PROFILE)[2])
         context = self._new_context(tuple(largest.values()))
         largest |= {n: tuple(context.get_tensor_shape(n)) for n in self._outputs}
         return {
@@ -213,7 +219,8 @@ class TensorrtGraph:
             raise ValueError(f"{self._name}: input '{name}' is missing")
         given, port = inputs[name], self._ports[name]
         fits = len(given.shape) == len(port.shape) and all(
-            want in (-1, got) for want, got in zip(port.shape, given.shape, strict=True)
+            want in (-1, got) or (self._fixed and axis == 0)
+            for axis, (want, got) in enumerate(zip(port.shape, given.shape, strict=True))
         )
         if not fits or given.dtype != port.dtype:
             raise ValueError(

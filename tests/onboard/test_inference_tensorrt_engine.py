@@ -244,6 +244,17 @@ def test_batches_beyond_the_engines_own_run_in_pieces(world):
         check(graph, n)
 
 
+def test_an_engine_of_a_fixed_batch_takes_any(world, monkeypatch):
+    shapes = {n: (LARGEST, 3) for n in ("tiles", "shift", "sum")} | {"mean": (LARGEST,)}
+    monkeypatch.setattr(world.engine, "get_tensor_shape", shapes.get)
+    graph = world.graph()
+    for n in (1, LARGEST, LARGEST + 1):
+        given = feed(n)
+        given["shift"] = given["shift"].repeat(n, 0)
+        (total,) = graph.run(["sum"], given)
+        np.testing.assert_allclose(total, given["tiles"] + given["shift"], rtol=1e-6)
+
+
 def test_what_cannot_be_captured_runs_all_the_same(world):
     world.counts["refuse"] = True
     graph = world.graph()

@@ -74,7 +74,7 @@ def test_what_another_process_is_writing_is_left_alone(out):
 def test_the_folder_may_be_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write(Path("."), "new")
+    write(Path(), "new")
     assert (tmp_path / "here" / "model.onnx").read_text() == "new"
 
 

@@ -101,6 +101,10 @@ def test_mixed_precision_and_a_fixed_batch(network, plan, views, tmp_path):
     model = onnx.load(tmp_path / "b" / "model.onnx")
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_value == 4
+    describer = Describer(load_bundle(tmp_path / "b"), threads=1)
+    five, alone = describer.describe(views.gallery[:5]), describer.describe(views.gallery[4:5])
+    np.testing.assert_allclose(five[4].descriptor, alone[0].descriptor, atol=1e-6)
+    np.testing.assert_allclose(five[4].coarse, alone[0].coarse, atol=1e-5)
 
 
 def test_a_network_with_maps_of_its_own_flies_with_them(plan, views, tmp_path):

@@ -8,6 +8,7 @@ from export.bundles.constant_folding import fold_constants
 from export.bundles.cpu_rewrites import speed_up_for_cpu
 from export.bundles.flops import count_work
 from export.bundles.graph_runs import OnnxRun
+from export.bundles.locator import set_batch
 from export.bundles.parity_views import views_of, world_views
 from export.bundles.quantize import Target, quantize_graph
 from export.bundles.quantized_bundle import write_quantized_bundle
@@ -27,6 +28,14 @@ def views():
 def quantized(views, tmp_path_factory):
     out = tmp_path_factory.mktemp("bundles") / "int8"
     return out, write_quantized_bundle(load_bundle(), out, views, threads=1)
+
+
+def test_an_encoder_of_a_fixed_batch_is_refused(views, tmp_path):
+    model = onnx.load(SHIPPED)
+    set_batch(model, 2)
+    onnx.save(model, tmp_path / "two.onnx")
+    with pytest.raises(ValueError, match=r"two\.onnx takes 2 pictures at once; export it with"):
+        quantize_graph(tmp_path / "two.onnx", tmp_path / "out.onnx", views.gallery[:1])
 
 
 def test_the_shipped_encoder_keeps_its_neighbours_in_int8(quantized):
