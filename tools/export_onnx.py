@@ -55,7 +55,11 @@ def run(args: argparse.Namespace) -> int:
 
     entry = network_entry(args.model)
     batch = _batch(args.batch)
+    if args.size is not None and args.size < 1:
+        raise InputError(f"--size {args.size}: give the side of a picture in pixels")
     network_px = args.size or entry.default_size_px
+    if args.ground_size_m and not 0 < args.ground_size_m[0] <= args.ground_size_m[1] < 100:
+        raise InputError("--ground-size-m: give smallest and largest m/px, such as 0.15 0.8")
     network = _network(args, network_px)
     locator = load_bundle(bundle_path(args.locator) if args.locator else DEFAULT_BUNDLE)
     facts: dict[str, Any] = {

@@ -36,6 +36,10 @@ def test_export_onnx(refused, tmp_path):
     assert "--batch is 'many'" in refused(
         "export", "onnx", "random", "--model", "dinov2-s", "--batch", "many", *out
     )
+    dino = ["random", "--model", "dinov2-s", *out]
+    assert "--size 0" in refused("export", "onnx", *dino, "--size", 0)
+    assert "smallest and largest" in refused("export", "onnx", *dino, "--ground-size-m", 0.8, 0.1)
+    assert "smallest and largest" in refused("export", "onnx", *dino, "--ground-size-m", "nan", 1)
     weights = tmp_path / "w.pth"
     assert "no such file" in refused("export", "onnx", weights, "--model", "dinov2-s", *out)
     torch.save({"else": torch.zeros(3)}, weights)
@@ -77,7 +81,7 @@ def test_a_batch_that_the_graph_does_not_take_is_named(refused, tmp_path):
     info["files"]["model.onnx"] = hashlib.sha256((fixed / "model.onnx").read_bytes()).hexdigest()
     (fixed / "model.json").write_text(json.dumps(info))
     said = refused("export", "bench", fixed, "--backend", "onnxruntime-cpu", "--batch", 3)
-    assert "can't be timed at batch 3" in said
+    assert "takes 1 pictures at once, not 3" in said
 
 
 def test_bench_prints_a_row_and_writes_it(tmp_path, capsys):
