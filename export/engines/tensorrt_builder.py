@@ -103,7 +103,9 @@ def build_engine(
     if options.dla:
         config.default_device_type = trt.DeviceType.DLA
         config.DLA_core = 0
-    config.add_optimization_profile(_profile(builder, network, name, options))
+    profile = _profile(builder, network, name, options)
+    if profile is not None:
+        config.add_optimization_profile(profile)
     _load_timings(config, timing_cache)
     if hasattr(trt, "IProgressMonitor"):  # from 9 on
         config.progress_monitor = _progress_monitor(trt, progress)
@@ -171,8 +173,8 @@ def _say(error: Any) -> str:
 
 
 def _profile(builder: Any, network: Any, name: str, options: BuildOptions) -> Any:
-    """The batch is the only dimension that is free in Pilotage's graphs."""
-    profile = builder.create_optimization_profile()
+    """The batch is the only dimension that is free in Pilotage's graphs; None where it isn't."""
+    profile, any_free = builder.create_optimization_profile(), False
     for i in range(network.num_inputs):
         tensor = network.get_input(i)
         shape = tuple(tensor.shape)
@@ -183,7 +185,8 @@ def _profile(builder: Any, network: Any, name: str, options: BuildOptions) -> An
             )
         if shape[0] == -1:
             profile.set_shape(tensor.name, *((n, *shape[1:]) for n in options.batch))
-    return profile
+            any_free = True
+    return profile if any_free else None
 
 
 def _load_timings(config: Any, path: Path) -> None:
