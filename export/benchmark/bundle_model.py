@@ -53,7 +53,7 @@ class RetrievalBundle:
 
     def size(self, view: View, field: Size) -> Size:
         """Raises InputError: a view from the ground."""
-        if view is View.GROUND:
+        if view in (View.GROUND, View.STREET):
             raise InputError(
                 f"{self.name}: describes what is seen from above, not pictures from the ground; "
                 "give a set of drone and satellite pictures, or a --network with a ground tower"

@@ -39,11 +39,11 @@ class UnifyGeoModel:
         self._tiles = KeptTiles(self._maps, CACHED_TILES)
 
     def size(self, view: View, field: Size) -> Size:
-        """Raises InputError: a view from a drone."""
-        if view is View.DRONE:
+        """Raises InputError: a view that is neither a panorama nor from above."""
+        if view not in (View.GROUND, View.SATELLITE):
             raise InputError(
                 f"{self.name}: compares ground panoramas with satellite tiles, and this set has "
-                "drone pictures; choose another network"
+                f"{view.value} pictures; choose another network"
             )
         return picture_size(self._network, self._tile_px, view, field)
 

@@ -68,8 +68,9 @@ def _turned(
     query: Picture, gallery: Picture, views: tuple[View, View], quarters: int
 ) -> tuple[Picture, Picture]:
     """The satellite picture by quarters counter-clockwise. A panorama looks out of the same
-    place turned with it: what was east comes to its middle after one quarter. A drone's picture
-    has no fixed heading and stays. Without a square satellite picture nothing turns."""
+    place turned with it: what was east comes to its middle after one quarter. A drone's or a
+    street's picture has no fixed heading and stays. Without a square satellite picture nothing
+    turns."""
     pictures = [query, gallery]
     satellites = [p for p, view in zip(pictures, views, strict=True) if view is View.SATELLITE]
     if not satellites or any(p.shape[0] != p.shape[1] for p in satellites):

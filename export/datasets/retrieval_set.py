@@ -12,11 +12,13 @@ Size = tuple[int, int]  # (height, width) in pixels
 
 
 class View(str, Enum):
-    """Where a picture was taken from."""
+    """Where a picture was taken from. GROUND: a panorama all around, its middle north; STREET: a
+    photograph in some direction."""
 
     DRONE = "drone"
     SATELLITE = "satellite"
     GROUND = "ground"
+    STREET = "street"
 
 
 class Protocol(str, Enum):

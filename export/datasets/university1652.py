@@ -20,7 +20,7 @@ from export.datasets.retrieval_set import Protocol, RetrievalSet, TrainingSet, V
 
 SIZE = (384, 384)  # Sample4Geo and its successors; the authors' baseline took 256
 LAYOUT = "train/<view>/<id>/* and test/{query,gallery}_<view>/<id>/* of University-1652"
-VIEWS = {"drone": View.DRONE, "satellite": View.SATELLITE, "street": View.GROUND}
+VIEWS = {"drone": View.DRONE, "satellite": View.SATELLITE, "street": View.STREET}
 DIRECTIONS = (
     "drone-satellite",
     "satellite-drone",

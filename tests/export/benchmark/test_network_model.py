@@ -89,8 +89,9 @@ def test_unifygeo_reranks_by_similarity_and_best_match() -> None:
     assert isinstance(model, LocatingModel)
     assert model.size(View.GROUND, (140, 768)) == PANORAMA_PX
     assert model.size(View.SATELLITE, (384, 384)) == (TILE_PX, TILE_PX)
-    with pytest.raises(InputError, match="drone"):
-        model.size(View.DRONE, (384, 384))
+    for other in (View.DRONE, View.STREET):
+        with pytest.raises(InputError, match=f"{other.value} pictures"):
+            model.size(other, (384, 384))
     view = pictures(1, *PANORAMA_PX)
     tiles = pictures(3, TILE_PX, TILE_PX, seed=1)
     similarities = np.array([0.3, 0.2, 0.1], np.float32)
