@@ -131,10 +131,14 @@ def _log(path: Path, row: dict[str, Any], step: int, steps: int, per_second: flo
 
 @torch.no_grad()
 def _average_weights(model: nn.Module, average: nn.Module, keep: float) -> None:
+    """Statistics of batch norms, too: the newest ones are those of other weights."""
     for own, other in zip(average.parameters(), model.parameters(), strict=True):
         own.lerp_(other, 1.0 - keep)
     for kept, newest in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(newest)
+        if kept.is_floating_point():
+            kept.lerp_(newest, 1.0 - keep)
+        else:
+            kept.copy_(newest)
 
 
 def _save(path: Path, identity: str, step: int, state: _State) -> None:

@@ -73,6 +73,18 @@ def test_a_killed_run_goes_on_to_the_same_weights(small, trained, tmp_path):
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
 
 
+def test_statistics_are_averaged_with_the_weights_that_they_belong_to():
+    model, average = torch.nn.BatchNorm1d(2), torch.nn.BatchNorm1d(2)
+    for value in model.running_mean, model.weight.data:
+        value.fill_(5.0)
+    average.weight.data.fill_(1.0)
+    model.num_batches_tracked.fill_(7)
+    trainer._average_weights(model, average, 0.75)
+    assert average.weight.tolist() == [2.0, 2.0]
+    assert average.running_mean.tolist() == [1.25, 1.25]
+    assert int(average.num_batches_tracked) == 7
+
+
 def test_another_configuration_does_not_overwrite(small, trained):
     with pytest.raises(InputError, match="other settings"):
         train(dataclasses.replace(small, learning_rate=0.5), trained.parent)
