@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", type=Path, help="folder of the photographs of one camera")
     parser.add_argument("--out", type=Path, required=True, help="folder for the reconstruction")
     parser.add_argument("--poses", type=Path, help="CSV with their positions, if they tell none")
+    parser.add_argument(
+        "--ignore-positions", action="store_true", help="leave scale and heading arbitrary"
+    )
     parser.add_argument("--by", choices=METHODS, default="auto", help="default: auto")
     parser.add_argument("--sparse", action="store_true", help="COLMAP's corners only, no stereo")
     parser.add_argument(
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     geotags = {
         p.path.name: (p.lat_deg, p.lon_deg)
         for p in photos
-        if p.lat_deg is not None and p.lon_deg is not None
+        if p.lat_deg is not None and p.lon_deg is not None and not args.ignore_positions
     }
     if len(geotags) >= FEWEST_GEOTAGS:
         made, agreement = georeference(made, geotags)

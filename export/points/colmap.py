@@ -198,11 +198,12 @@ def _map(
     def next_one() -> None:
         nonlocal done
         done += 1
-        progress("mapping", min(done, photos), photos)
+        progress("mapping", min(done, photos - 1), photos)  # COLMAP may try a second model
 
     models = pycolmap.incremental_mapping(
         database, folder, out, options, next_image_callback=next_one
     )
+    progress("mapping", photos, photos)
     if not models:
         raise InputError(
             f"{folder}: no two photographs see the same ground well enough; "

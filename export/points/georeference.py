@@ -68,7 +68,8 @@ def georeference(
     if not scatter_m < MAX_SCATTER * extent_m:
         raise InputError(
             f"the geotags lie {scatter_m:.0f} m (median) from where the photographs were taken "
-            f"relative to one another, on an area of only {extent_m:.0f} m; correct the positions"
+            f"relative to one another, on an area of only {extent_m:.0f} m; correct the positions "
+            "or set them aside by --ignore-positions"
         )
     scale = abs(factor)
     turn = np.eye(3)

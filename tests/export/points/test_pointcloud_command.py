@@ -41,5 +41,7 @@ def test_photographs_become_points_in_metres(rendered, tmp_path, capsys):
     assert main(command) == 0
     assert "there already" in capsys.readouterr().out
     (out / "cameras.json").unlink()  # as if killed while writing: placing is not done again
-    assert main([*command, "--sparse"]) == 0
-    assert "features" not in capsys.readouterr().out
+    assert main([*command, "--sparse", "--ignore-positions"]) == 0
+    told = capsys.readouterr().out
+    assert "features" not in told and "scale and heading are arbitrary" in told
+    assert load_reconstruction(out).origin is None
