@@ -15,13 +15,13 @@ from export.bundles.onnx_graph import OPSET, export_graph
 from export.bundles.parity import FP32_LIMITS, compare
 from export.bundles.parity_views import PICTURE_PX, world_views
 from export.bundles.self_test_record import write_self_test
+from export.networks.map_matching import HeatmapDecoder
 from export.networks.unifygeo_edge import (
     COARSE_CHANNELS,
     COARSE_STRIDE,
     DESCRIPTOR_DIM,
     FINE_CHANNELS,
     FINE_STRIDE,
-    HeatmapDecoder,
     UnifyGeoEdge,
 )
 from onboard.model_bundle import ModelBundle

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from export.bundles.graph_runs import run_graph
 from export.bundles.onnx_graph import export_graph
 from export.bundles.parity import output_parity
-from export.networks.unifygeo_edge import HeatmapDecoder, PatchMatcher
+from export.networks.map_matching import HeatmapDecoder, PatchMatcher
 
 LOCATION_GRAPHS = ("rerank.onnx", "decoder.onnx", "patches.onnx")
 

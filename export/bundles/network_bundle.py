@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -69,7 +70,8 @@ def write_network_bundle(
     )
     with new_bundle(out) as work:
         path = work / "model.onnx"
-        sample = torch.from_numpy(views.gallery[: plan.batch or TRACED_PICTURES])
+        traced = np.arange(plan.batch or TRACED_PICTURES) % len(views.gallery)
+        sample = torch.from_numpy(views.gallery[traced])
         dynamic = () if plan.batch else ("pictures", *outputs)
         export_graph(path, pictures, {"pictures": sample}, outputs, dynamic)
         reference: Run = TorchRun(pictures, outputs)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from export.bundles.flight_bundle import INPUT_PX, write_bundle
-from export.networks.unifygeo_edge import SHORT_DESCRIPTOR_DIM, HeatmapDecoder, UnifyGeoEdge
+from export.networks.map_matching import HeatmapDecoder
+from export.networks.unifygeo_edge import SHORT_DESCRIPTOR_DIM, UnifyGeoEdge
 from export.overhead.pairs import GROUND_SIZE_M
 from export.training.checkpoint import load_checkpoint
 from export.training.tasks.catalogue import TaskSettings

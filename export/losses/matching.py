@@ -13,14 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from export.losses.infonce import symmetric_infonce
-from export.networks.unifygeo_edge import (
-    FINE_STRIDE,
-    PATCH_CELLS,
-    PATCH_REACH_CELLS,
-    SHORT_DESCRIPTOR_DIM,
-    PatchMatcher,
-    unit,
-)
+from export.networks.map_matching import PATCH_CELLS, PATCH_REACH_CELLS, PatchMatcher
+from export.networks.unifygeo_edge import FINE_STRIDE, SHORT_DESCRIPTOR_DIM, unit
 
 LABEL_SIGMA_CELLS = 0.8
 PATCH_SIGMA_CELLS = 0.5

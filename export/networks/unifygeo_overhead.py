@@ -2,7 +2,7 @@
 
 Encoder, heads, aggregator and the decoder's upsampling are those of the VIGOR network. Both views
 look down and are north-up, so that one tower serves both, and the detailed features are compared
-as whole maps under every shift (HeatmapDecoder and PatchMatcher of unifygeo_edge), not as one
+as whole maps under every shift (HeatmapDecoder and PatchMatcher of map_matching), not as one
 vector per level: the maps go up first and are matched afterwards.
 """
 

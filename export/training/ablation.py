@@ -16,6 +16,7 @@ from onboard.settings import read_table
 from onboard.whole_file import write_whole
 
 RESULT = "result.json"
+SETTINGS = "settings.txt"  # that the result belongs to
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,15 @@ def load_ablation(path: Path) -> Ablation:
     unknown = set(table) - {"seeds", "base", "variant"}
     if unknown or not all(table.get(k) for k in ("seeds", "base", "variant")):
         raise InputError(f"{path}: an ablation has the keys seeds, base and variant, and no others")
+    _check_types(path, table)
     variants: list[Variant] = []
     for i, entry in enumerate(table["variant"]):
         settings = dict(entry)
         name = settings.pop("name", None)
         if not isinstance(name, str) or name in [v.name for v in variants]:
             raise InputError(f"{path}: variant[{i}] needs a name of its own; add one")
+        if "/" in name:
+            raise InputError(f"{path}: variant[{i}]: '{name}' names a folder; leave the / out")
         variants.append(Variant(name, settings))
     ablation = Ablation(path, table["base"], tuple(variants), tuple(table["seeds"]))
     for variant in variants:
@@ -68,18 +72,24 @@ def load_ablation(path: Path) -> Ablation:
 
 
 def run_ablation(ablation: Ablation, out: Path, only_seed: int | None = None) -> None:
-    """Trains what `out` does not hold yet; each run's last validation goes to its result.json."""
+    """Trains what `out` does not hold yet; each run's last validation goes to its result.json.
+
+    Raises InputError: a result of other settings, and as `train` does.
+    """
     for seed in ablation.seeds if only_seed is None else (only_seed,):
         for variant in ablation.variants:
             folder = _folder(out, variant, seed)
+            settings = _settings(ablation, variant, seed)
             if (folder / RESULT).exists():
+                _refuse_other(folder, repr(settings))
+                (folder / "checkpoint.pt").unlink(missing_ok=True)
                 continue
             print(f"== {variant.name}, seed {seed}", flush=True)
-            settings = _settings(ablation, variant, seed)
             train(make_task(settings), settings.run, repr(settings), folder)
             with (folder / "validation.csv").open(newline="", encoding="utf-8") as f:
                 *_, last = csv.DictReader(f)
             figures = {k: float(v) for k, v in last.items() if k != "step"}
+            write_whole(folder / SETTINGS, repr(settings))
             write_whole(folder / RESULT, json.dumps(figures, indent=1))
             (folder / "checkpoint.pt").unlink()
 
@@ -92,7 +102,7 @@ def results(ablation: Ablation, out: Path) -> list[Row]:
         for seed in ablation.seeds:
             path = _folder(out, variant, seed) / RESULT
             if path.exists():
-                for k, v in json.loads(path.read_text(encoding="utf-8")).items():
+                for k, v in _read_result(path).items():
                     figures.setdefault(k, []).append(v)
         if figures:
             rows.append(Row(variant.name, figures))
@@ -116,12 +126,47 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def _check_types(path: Path, table: dict[str, Any]) -> None:
+    seeds, base, variants = table["seeds"], table["base"], table["variant"]
+    if not isinstance(seeds, list) or not all(type(s) is int for s in seeds):
+        raise InputError(f"{path}: seeds must be whole numbers, as seeds = [1, 2, 3]")
+    if not isinstance(variants, list) or not all(isinstance(v, dict) for v in variants):
+        raise InputError(f"{path}: variant must be tables; head each with [[variant]]")
+    tables = {"base": base} | {
+        f"variant[{i}].run": v.get("run", {}) for i, v in enumerate(variants)
+    }
+    if isinstance(base, dict):
+        tables["base.run"] = base.get("run", {})
+    for where, value in tables.items():
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: {where} must be a table of settings")
+
+
+def _refuse_other(folder: Path, settings: str) -> None:
+    """A result whose settings were not kept passes."""
+    try:
+        kept = (folder / SETTINGS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    if kept != settings:
+        raise InputError(
+            f"{folder}: holds the result of other settings; give another --out, or remove it"
+        )
+
+
+def _read_result(path: Path) -> dict[str, float]:
+    try:
+        return {str(k): float(v) for k, v in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (ValueError, AttributeError, TypeError) as e:
+        raise InputError(f"{path}: not a run's figures; remove it to train the run again") from e
+
+
 def _spread(name: str, values: list[float]) -> str:
     if not values:
         return "-"
     unit = 1.0 if name.endswith("_m") else 100.0
-    spread = statistics.stdev(values) * unit if len(values) > 1 else float("nan")
-    return f"{statistics.fmean(values) * unit:.1f} ± {spread:.1f}"
+    spread = f" ± {statistics.stdev(values) * unit:.1f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values) * unit:.1f}{spread}"
 
 
 def _settings(ablation: Ablation, variant: Variant, seed: int) -> Any:

@@ -9,13 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from export.networks.unifygeo_edge import (
-    FINE_STRIDE,
-    SHORT_DESCRIPTOR_DIM,
-    HeatmapDecoder,
-    UnifyGeoEdge,
-    unit,
-)
+from export.networks.map_matching import HeatmapDecoder
+from export.networks.unifygeo_edge import FINE_STRIDE, SHORT_DESCRIPTOR_DIM, UnifyGeoEdge, unit
 from export.overhead.pairs import cut, make_pair
 from export.overhead.scenes import Scene
 

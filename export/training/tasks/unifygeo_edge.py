@@ -13,14 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from export.losses.matching import cell_loss, centre_labels, patch_loss, retrieval_loss
-from export.networks.unifygeo_edge import (
-    COARSE_STRIDE,
-    FINE_STRIDE,
-    HeatmapDecoder,
-    PatchMatcher,
-    UnifyGeoEdge,
-    load_xfeat,
-)
+from export.networks.map_matching import HeatmapDecoder, PatchMatcher
+from export.networks.unifygeo_edge import COARSE_STRIDE, FINE_STRIDE, UnifyGeoEdge, load_xfeat
 from export.overhead.pair_settings import HeldOutGround, Pairs
 from export.overhead.pair_stream import pair_batches
 from export.overhead.pairs import PairBatch

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from export.bundles import bundle_folder
+from export.bundles.graph_file import picture_batch
 from export.bundles.locator import join_with_locator
 from export.bundles.mixed_precision import Precision
 from export.bundles.network_bundle import BundlePlan, write_network_bundle
@@ -105,6 +106,13 @@ def test_mixed_precision_and_a_fixed_batch(network, plan, views, tmp_path):
     five, alone = describer.describe(views.gallery[:5]), describer.describe(views.gallery[4:5])
     np.testing.assert_allclose(five[4].descriptor, alone[0].descriptor, atol=1e-6)
     np.testing.assert_allclose(five[4].coarse, alone[0].coarse, atol=1e-5)
+
+
+def test_a_batch_larger_than_the_gallery_is_what_the_graph_takes(network, plan, views, tmp_path):
+    large = dataclasses.replace(plan, batch=20, locator=None)
+    write_network_bundle(tmp_path / "b", network, large, views)
+    assert len(views.gallery) < 20
+    assert picture_batch(onnx.load(tmp_path / "b" / "model.onnx")) == 20
 
 
 def test_a_network_with_maps_of_its_own_flies_with_them(plan, views, tmp_path):

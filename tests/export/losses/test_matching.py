@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from export.losses.matching import cell_loss, centre_labels, patch_loss, retrieval_loss
-from export.networks.unifygeo_edge import PatchMatcher, unit
+from export.networks.map_matching import PatchMatcher
+from export.networks.unifygeo_edge import unit
 
 IDENTITY = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 

@@ -3,13 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.networks.unifygeo_edge import (
-    HeatmapDecoder,
-    PatchMatcher,
-    UnifyGeoEdge,
-    load_xfeat,
-    unit,
-)
+from export.networks.map_matching import HeatmapDecoder, PatchMatcher
+from export.networks.unifygeo_edge import UnifyGeoEdge, load_xfeat, unit
 
 MAX_PARAMETERS = 6_000_000
 MAX_DESCRIPTOR = 256

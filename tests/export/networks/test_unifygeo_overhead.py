@@ -6,8 +6,8 @@ from convnext_in_numpy import randomise
 
 from export.bundles.preprocessing import FromPictures, PictureNetwork
 from export.networks.convnext import Shape
+from export.networks.map_matching import HeatmapDecoder, PatchMatcher
 from export.networks.unifygeo import UnifyGeo
-from export.networks.unifygeo_edge import HeatmapDecoder, PatchMatcher
 from export.networks.unifygeo_overhead import UnifyGeoOverhead
 
 SMALL = Shape((1, 1, 1, 1), (8, 16, 24, 32))

@@ -72,11 +72,46 @@ def test_finished_runs_are_kept_and_the_rest_is_trained(config, tmp_path, capsys
     assert rows[1].figures["recall_1"] == [0.5, figures["recall_1"]]
 
 
+def test_a_result_of_other_settings_is_refused(config, tmp_path):
+    out = tmp_path / "out"
+    run_ablation(load_ablation(config), out, only_seed=1)
+    run_ablation(load_ablation(config), out, only_seed=1)
+    config.write_text(config.read_text().replace("steps = 2", "steps = 3"))
+    with pytest.raises(InputError, match=r"average-1: holds the result of other settings"):
+        run_ablation(load_ablation(config), out, only_seed=1)
+
+
+def test_a_damaged_result_is_named(config, tmp_path):
+    (tmp_path / "average-1").mkdir()
+    (tmp_path / "average-1" / "result.json").write_text('{"recall_1": ')
+    with pytest.raises(InputError, match=r"result\.json: not a run's figures"):
+        results(load_ablation(config), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('seeds = 1\nvariant = [{name = "a"}]\nbase = {task = "t"}', "seeds must be"),
+        ('seeds = ["a"]\nvariant = [{name = "a"}]\nbase = {task = "t"}', "seeds must be"),
+        ('seeds = [1]\nvariant = "a"\nbase = {task = "t"}', "variant must be tables"),
+        ('seeds = [1]\nvariant = [{name = "a"}]\nbase = "t"', "base must be a table"),
+        ('seeds = [1]\nvariant = [{name = "a"}]\nbase = {run = 3}', r"base\.run must be"),
+        ('seeds = [1]\nvariant = [{name = "a", run = 3}]\nbase = {a = 1}', r"\[0\]\.run must be"),
+        ('seeds = [1]\nvariant = [{name = "a/b"}]\nbase = {a = 1}', "names a folder"),
+    ],
+)
+def test_wrong_kinds_of_values_are_named(tmp_path, text, named):
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=named):
+        load_ablation(path)
+
+
 def test_the_table_gives_mean_and_sample_deviation():
     rows = [Row("a", {"recall_1": [0.4, 0.6], "error_m": [1.0, 3.0]}), Row("b", {"recall_1": [1]})]
     lines = table(rows).splitlines()
     assert lines[2] == "| a | 2 | 50.0 ± 14.1 | 2.0 ± 1.4 |"
-    assert lines[3] == "| b | 1 | 100.0 ± nan | - |"
+    assert lines[3] == "| b | 1 | 100.0 | - |"
     assert table([]) == "no run has finished"
 
 

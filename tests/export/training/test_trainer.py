@@ -12,7 +12,8 @@ import torch
 
 from export.bundles.flight_bundle import write_bundle
 from export.bundles.trained_bundle import bundle_from_checkpoint
-from export.networks.unifygeo_edge import HeatmapDecoder, UnifyGeoEdge
+from export.networks.map_matching import HeatmapDecoder
+from export.networks.unifygeo_edge import UnifyGeoEdge
 from export.training import trainer
 from export.training.run_settings import Run
 from export.training.tasks.unifygeo_edge import UnifyGeoEdgeSettings, UnifyGeoEdgeTask
