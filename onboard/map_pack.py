@@ -43,7 +43,7 @@ class MapPack:
             raise InputError(
                 f"{path}: was described with model {manifest.model.id} "
                 f"({manifest.model.sha256[:12]}), but the model in use is {bundle.id} "
-                f"({bundle.sha256[:12]}); build the pack again with this model"
+                f"({bundle.sha256[:12]}); give that model, or build the pack again with this one"
             )
         if check_hashes:
             check_files(path, manifest)
