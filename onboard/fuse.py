@@ -25,14 +25,12 @@ from onboard.messages import (
     Estimate,
     Fix,
     Gnss,
-    Mode,
     Motion,
     Prior,
-    Reason,
     Refusal,
-    Stage,
 )
 from onboard.position_filter import GATE_D2, Exposure, FilterState, Position, sigma
+from onboard.reasons import Mode, Reason, Stage
 from onboard.relocalization import Relocalizer
 
 COASTING_AFTER_S = 5.0  # without a position: ten missed at the slowest useful rate of 2 Hz

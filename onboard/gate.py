@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from onboard.geodesy import enu_offset_m, pixel_to_latlon
-from onboard.messages import TILE_PX, Match, Prior, Reason, Refusal, Stage, View
+from onboard.messages import (
+    TILE_PX,
+    Match,
+    Prior,
+    Refusal,
+    View,
+)
+from onboard.reasons import Reason, Stage
 
 # Of 34 wrong matches on held-out ground (`pilotage validate`) none had more than 0.23 of its
 # patches agreeing; of 53 on savanna in another season one had 0.36, and then a strong rival.

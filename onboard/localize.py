@@ -27,13 +27,12 @@ from onboard.messages import (
     Height,
     Match,
     Prior,
-    Reason,
     Refusal,
-    Stage,
     View,
 )
 from onboard.picture_quality import check_picture, check_sharpness
 from onboard.position_filter import sigma
+from onboard.reasons import Reason, Stage
 from onboard.rectify import choose_level, rectify
 from onboard.rerank import rerank
 from onboard.retrieve import retrieve

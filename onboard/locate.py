@@ -18,14 +18,13 @@ from onboard.messages import (
     Description,
     Floats,
     Match,
-    Reason,
     Refusal,
-    Stage,
     TileId,
     View,
 )
 from onboard.patches import fit_patches
 from onboard.ranked import Ranked
+from onboard.reasons import Reason, Stage
 from onboard.tile_descriptions import TileDescriptions
 
 DECODED_TILES = 2  # best-ranked tiles that get a full heatmap

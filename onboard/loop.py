@@ -22,12 +22,10 @@ from onboard.messages import (
     FrameResult,
     Gnss,
     Height,
-    Mode,
-    Reason,
     Refusal,
-    Stage,
 )
 from onboard.motion import view_motion
+from onboard.reasons import Mode, Reason, Stage
 from onboard.telemetry import Telemetry
 
 MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m at 10 m/s

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from onboard.messages import Frame, Reason, Refusal, Stage, View
+from onboard.messages import Frame, Refusal, View
+from onboard.reasons import Reason, Stage
 
 MIN_SIDE_PX = 64
 DARK_LEVEL = 24.0  # of 255: when not even the brightest 1 % come up to it, nothing is seen

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from onboard.messages import Estimate, Mode
+from onboard.messages import Estimate
+from onboard.reasons import Mode
 
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000

@@ -23,11 +23,10 @@ from onboard.messages import (
     Frame,
     Height,
     Picture,
-    Reason,
     Refusal,
-    Stage,
     View,
 )
+from onboard.reasons import Reason, Stage
 
 MIN_AGL_M = 5.0  # below, the plane says little about what the camera sees
 MAX_AGL_M = 10_000.0  # the limit of unpressurised flight, and far above any map's use

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from onboard.geodesy import offset_latlon
 from onboard.localize import Localizer
 from onboard.map_pack import MapPack
-from onboard.messages import FrameResult, Prior, Reason, Refusal, Stage, View
+from onboard.messages import FrameResult, Prior, Refusal, View
+from onboard.reasons import Reason, Stage
 from tools.baselines import Baseline
 from tools.fixes_csv import write_fixes_csv
 from tools.flight_inputs import FlightInputs

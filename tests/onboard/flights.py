@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.messages import Estimate, Fix, Gnss, Mode, Motion
+from onboard.messages import Estimate, Fix, Gnss, Motion
+from onboard.reasons import Mode
 
 LAT_DEG, LON_DEG = 47.0, 8.5
 SECOND = 1_000_000_000

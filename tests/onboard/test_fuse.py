@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboard.fuse import COASTING_AFTER_S, LOST_AFTER_S, Estimator
-from onboard.messages import Estimate, Gnss, Mode, Reason
+from onboard.messages import Estimate, Gnss
+from onboard.reasons import Mode, Reason
 from tests.onboard.flights import (
     LAT_DEG,
     LON_DEG,

@@ -8,7 +8,8 @@ import pytest
 from onboard import gate as gates
 from onboard.gate import gate
 from onboard.geodesy import offset_latlon, pixel_to_latlon
-from onboard.messages import Match, Prior, Reason, TileId
+from onboard.messages import Match, Prior, TileId
+from onboard.reasons import Reason
 from tests.onboard.ground import LEVEL, north_up, similarity, texture
 
 X, Y = 35_000_000.0, 25_000_000.0

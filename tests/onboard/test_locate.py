@@ -7,9 +7,10 @@ import pytest
 
 from onboard.describe import Describer
 from onboard.locate import locate
-from onboard.messages import TILE_PX, Match, Reason, Refusal
+from onboard.messages import TILE_PX, Match, Refusal
 from onboard.model_bundle import load_bundle
 from onboard.patches import fit_patches
+from onboard.reasons import Reason
 from onboard.rerank import rerank
 from onboard.tile_descriptions import TileDescriptions
 from tests.onboard.ground import Ground, candidates, texture, view_of

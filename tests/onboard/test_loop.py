@@ -26,13 +26,11 @@ from onboard.messages import (
     FrameResult,
     Gnss,
     Height,
-    Mode,
     Picture,
-    Reason,
-    Stage,
 )
 from onboard.model_bundle import load_bundle
 from onboard.pack_manifest import IMAGERY_NAME
+from onboard.reasons import Mode, Reason, Stage
 from tests.tools import small_area
 
 SECOND = 1_000_000_000

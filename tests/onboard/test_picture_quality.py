@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onboard.messages import Frame, Picture, Reason, Refusal, View
+from onboard.messages import Frame, Picture, Refusal, View
 from onboard.picture_quality import blur_measure, check_picture, check_sharpness
+from onboard.reasons import Reason
 
 
 def ground(seed: int = 1) -> Picture:

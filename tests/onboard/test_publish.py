@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
-from onboard.messages import Estimate, Mode
+from onboard.messages import Estimate
 from onboard.publish import (
     CRITICAL,
     IGNORE_ALT,
@@ -22,6 +22,7 @@ from onboard.publish import (
     Publisher,
     gps_input,
 )
+from onboard.reasons import Mode
 from tests.onboard.flights import GOOD
 
 SECOND = 1_000_000_000

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from onboard.camera import Camera, Mounting
 from onboard.geodesy import pixel_size_m
-from onboard.messages import Attitude, Frame, Height, Picture, Reason, Refusal, Stage, View
+from onboard.messages import (
+    Attitude,
+    Frame,
+    Height,
+    Picture,
+    Refusal,
+    View,
+)
+from onboard.reasons import Reason, Stage
 from onboard.rectify import choose_level, project_ground, rectify
 
 LAT_DEG = 47.0

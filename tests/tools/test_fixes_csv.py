@@ -3,7 +3,8 @@ import json
 
 import numpy as np
 
-from onboard.messages import Fix, FrameResult, Reason, Refusal, Stage
+from onboard.messages import Fix, FrameResult, Refusal
+from onboard.reasons import Reason, Stage
 from tools.fixes_csv import COLUMNS, write_fixes_csv, write_fixes_geojson
 
 FIX = Fix(5, 24.123456789, 120.5, 24.1, 120.6, np.array([[4.0, 1.0], [1.0, 9.0]]), 12.5, "map", 40)

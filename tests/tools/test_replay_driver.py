@@ -5,8 +5,9 @@ from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.loop import Navigator
 from onboard.map_pack import MapPack
-from onboard.messages import Frame, Gnss, Mode, Reason
+from onboard.messages import Frame, Gnss
 from onboard.model_bundle import load_bundle
+from onboard.reasons import Mode, Reason
 from tests.tools.small_area import SOUTH_WEST
 from tools.replay_driver import HOLE_NS, drive, run_record
 from tools.truth import track_of

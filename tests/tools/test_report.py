@@ -13,13 +13,11 @@ from onboard.messages import (
     Fix,
     FrameResult,
     Match,
-    Mode,
-    Reason,
     Refusal,
-    Stage,
     TileId,
     View,
 )
+from onboard.reasons import Mode, Reason, Stage
 from tests.tools.small_area import LEVEL, SOUTH_WEST
 from tools.report import report_page, write_report
 from tools.run_record import RunRecord, Tick, keep_frame

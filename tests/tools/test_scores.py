@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from onboard.geodesy import offset_latlon, pixel_to_latlon
-from onboard.messages import Candidate, Fix, FrameResult, Reason, Refusal, Stage, TileId
+from onboard.messages import (
+    Candidate,
+    Fix,
+    FrameResult,
+    Refusal,
+    TileId,
+)
+from onboard.reasons import Reason, Stage
 from tools.scores import (
     FrameScore,
     inside_ellipse,
