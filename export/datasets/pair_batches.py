@@ -15,12 +15,13 @@ from export.samplers.exclusive import Samples
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every query with each of its positives: (N,) places in the set's lists, and IoU weights,
-    1 where the set tells none."""
+    """Every query with each of its positives: (N,) places in the set's lists, IoU weights, 1
+    where the set tells none, and classes, the queries' labels as numbers."""
 
     queries: NDArray[np.int64]
     gallery: NDArray[np.int64]
     weights: NDArray[np.float32]
+    classes: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -28,21 +29,25 @@ class Pairs:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Row i of each shows the same place: (N, H, W, 3) uint8 BGR, (N,) weights."""
+    """Row i of each shows the same place: (N, H, W, 3) uint8 BGR, (N,) weights and classes."""
 
     queries: NDArray[np.uint8]
     gallery: NDArray[np.uint8]
     weights: NDArray[np.float32]
+    classes: NDArray[np.int64]
 
 
 def pairs_of(found: TrainingSet) -> Pairs:
     """In the order of queries, then of their positives."""
     counts = [len(own) for own in found.positives]
     weights = found.weights or tuple((1.0,) * n for n in counts)
+    queries = np.repeat(np.arange(len(counts)), counts)
+    _, classes = np.unique([query.label for query in found.queries], return_inverse=True)
     return Pairs(
-        np.repeat(np.arange(len(counts)), counts),
+        queries,
         np.array([j for own in found.positives for j in own], np.int64),
         np.array([w for own in weights for w in own], np.float32),
+        classes[queries],
     )
 
 
@@ -77,4 +82,6 @@ def read_pairs(
             query, gallery = augment_pair(query, gallery, views, augmentation, rng)
         left.append(query)
         right.append(gallery)
-    return PairBatch(np.stack(left), np.stack(right), pairs.weights[members])
+    return PairBatch(
+        np.stack(left), np.stack(right), pairs.weights[members], pairs.classes[members]
+    )

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from export.networks.dinov2 import DinoV2, Size, load_dinov2
 from export.networks.salad import Salad
 
-TRAINING_PX = 224
 TEST_PX = 322
 TRAINABLE_BLOCKS = 4
 

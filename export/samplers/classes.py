@@ -1,4 +1,4 @@
-"""Batches by class: one sample of a class once a batch, or several pictures of each of some."""
+"""Batches by class: several pictures of each of some."""
 
 from __future__ import annotations
 
@@ -7,27 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from export.samplers.exclusive import MAX_FAILED, Batch, exclusive_batches, one_to_one
+from export.samplers.exclusive import Batch
 
 PLACES_PER_BATCH = 60  # GSV-Cities, SALAD
 PICTURES_PER_PLACE = 4
-
-
-def once_a_batch(
-    labels: Sequence[int] | NDArray[np.int64],
-    batch_size: int,
-    seed: int,
-    epoch: int,
-    max_failed: int = MAX_FAILED,
-) -> list[Batch]:
-    """One epoch in which a class appears at most once in a batch (Sample4Geo on
-    University-1652, where 54 drone views share a satellite picture).
-
-    labels: (N,), the class of each sample. Every sample is used at most once; near the end of
-    an epoch the classes left may be too few for another batch.
-    """
-    rng = np.random.default_rng((seed, epoch))
-    return exclusive_batches(one_to_one(labels), batch_size, rng, max_failed=max_failed)
 
 
 def several_of_each(

@@ -7,7 +7,7 @@ picture of the same ground. Every other sampler here builds its batches by this 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.places)
-
-
-def one_to_one(places: Sequence[int] | NDArray[np.int64]) -> Samples:
-    """Samples that are positive only to those with the same reference or class."""
-    return Samples(np.asarray(places, np.int64), (frozenset(),) * len(places))
 
 
 def exclusive_batches(

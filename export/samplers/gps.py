@@ -23,13 +23,21 @@ def nearest_by_gps(
     lat_deg, lon_deg: (P,) of the references that samples.places numbers. Raises ValueError: a
     position that is no number, a place outside the list.
     """
-    if not (np.isfinite(lat_deg).all() and np.isfinite(lon_deg).all()):
-        raise ValueError("a reference without a position")
-    if len(samples) and not 0 <= samples.places.min() <= samples.places.max() < len(lat_deg):
-        raise ValueError(f"places outside the list of {len(lat_deg)} positions")
-    spare = 1 + max((len(p) for p in samples.positives), default=0)
-    nearest = _nearest(np.radians(lat_deg), np.radians(lon_deg), count + spare)
-    return without_positives(samples, nearest[samples.places], count)
+    # the squared chord between two points of the unit sphere is four times the haversine of
+    # their angle: the order is the same
+    lat, lon = np.radians(lat_deg), np.radians(lon_deg)
+    points = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
+    return _nearest_to_own(samples, points, count)
+
+
+def nearest_by_metres(
+    samples: Samples,
+    x_m: NDArray[np.float64],
+    y_m: NDArray[np.float64],
+    count: int = NEIGHBOURS,
+) -> Neighbours:
+    """The same by Euclidean distance, for sets with a metric frame (UTM of one zone)."""
+    return _nearest_to_own(samples, np.stack((x_m, y_m)), count)
 
 
 def without_positives(samples: Samples, ranked: NDArray[np.int64], count: int) -> Neighbours:
@@ -43,16 +51,26 @@ def without_positives(samples: Samples, ranked: NDArray[np.int64], count: int) -
     return kept
 
 
-def _nearest(lat: NDArray[np.float64], lon: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """(P, min(count, P)) by distance, then by number. The squared chord between two points of
-    the unit sphere is four times the haversine of their angle: the order is the same."""
-    points = np.stack((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
-    count = min(count, len(lat))
-    nearest = np.empty((len(lat), count), np.int64)
-    for start in range(0, len(lat), CHUNK):
+def _nearest_to_own(samples: Samples, points: NDArray[np.float64], count: int) -> Neighbours:
+    if not np.isfinite(points).all():
+        raise ValueError("a reference without a position")
+    references = points.shape[1]
+    if len(samples) and not 0 <= samples.places.min() <= samples.places.max() < references:
+        raise ValueError(f"places outside the list of {references} positions")
+    spare = 1 + max((len(p) for p in samples.positives), default=0)
+    nearest = _nearest(points, count + spare)
+    return without_positives(samples, nearest[samples.places], count)
+
+
+def _nearest(points: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Points (D, P) -> (P, min(count, P)) by distance, then by number."""
+    references = points.shape[1]
+    count = min(count, references)
+    nearest = np.empty((references, count), np.int64)
+    for start in range(0, references, CHUNK):
         some = points[:, start : start + CHUNK]
-        chord2 = sum((a[:, None] - b[None]) ** 2 for a, b in zip(some, points, strict=True))
-        best = np.sort(np.argpartition(chord2, count - 1, axis=1)[:, :count], axis=1)
-        order = np.argsort(np.take_along_axis(chord2, best, 1), axis=1, kind="stable")
+        square = sum((a[:, None] - b[None]) ** 2 for a, b in zip(some, points, strict=True))
+        best = np.sort(np.argpartition(square, count - 1, axis=1)[:, :count], axis=1)
+        order = np.argsort(np.take_along_axis(square, best, 1), axis=1, kind="stable")
         nearest[start : start + CHUNK] = np.take_along_axis(best, order, 1)
     return nearest

@@ -36,9 +36,3 @@ def rate_factor(
         return rise * (1 - (1 - low) * done)
     low = COSINE_FLOOR if floor is None else floor
     return rise * ((1 + low) / 2 + (1 - low) / 2 * math.cos(math.pi * done))
-
-
-def steps_of_epochs(epochs: float, samples: int, batch_size: int) -> int:
-    """Steps that so many epochs take (recipes tell warm-ups of 0.1 epoch, lengths of 40), the
-    last incomplete batch dropped; at least 1."""
-    return max(1, round(epochs * (samples // batch_size)))

@@ -1,8 +1,9 @@
-"""Trains any network of the registry on any data set of the catalogue, by symmetric InfoNCE.
+"""Trains any network of the registry on any data set of the catalogue.
 
-Which pairs meet in a batch: at random but mutually exclusive, or with hard negatives, from the
-neighbours by GPS in the first epochs and by what the network confuses after (Sample4Geo). Pairs
-with an IoU are believed as far as they overlap (Game4Loc).
+By symmetric InfoNCE; which pairs meet in a batch: at random but mutually exclusive, or with hard
+negatives, from the neighbours by GPS in the first epochs and by what the network confuses after
+(Sample4Geo). Pairs with an IoU are believed as far as they overlap (Game4Loc). Or by the
+multi-similarity loss over several pictures of each place (GSV-Cities, SALAD).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.benchmark.picture_size import picture_size
@@ -25,21 +27,23 @@ from export.benchmark.picture_tensor import device_of, normalised
 from export.checkpoints import load_weights
 from export.datasets.augmentation import Augmentation
 from export.datasets.catalogue import read_dataset, read_training_set
+from export.datasets.class_batches import class_batches, need_classes
 from export.datasets.pair_batches import PairBatch, pairs_of, samples_of
 from export.datasets.retrieval_set import Item, RetrievalSet, TrainingSet, View
 from export.metrics.ranking import recall_at, strict_ranks
 from export.networks.gengeo import GenGeo
 from export.networks.geolink import GeoLink
 from export.networks.registry import Views, make_network, network_entry
+from export.samplers.classes import PICTURES_PER_PLACE
 from export.samplers.epochs import Epochs
 from export.samplers.exclusive import Batch, exclusive_batches
-from export.samplers.gps import nearest_by_gps
+from export.samplers.gps import nearest_by_gps, nearest_by_metres
 from export.samplers.neighbours import Neighbours, neighbour_batches
 from export.samplers.similarity import nearest_by_similarity
 from export.training.distributed import rank, world_size
 from export.training.pair_loader import pair_loader
 from export.training.picture_descriptors import describe_items
-from export.training.retrieval_model import RetrievalModel
+from export.training.retrieval_model import Loss, RetrievalModel
 from export.training.run_settings import Run
 from onboard.errors import InputError
 
@@ -50,13 +54,15 @@ class Sampling(Enum):
     EXCLUSIVE = "exclusive"
     GPS = "gps"
     SIMILARITY = "similarity"  # by GPS first, where the set has positions; else at random
+    SEVERAL = "several"  # pictures_per_place pairs of each place: what multi-similarity needs
 
 
 @dataclass(frozen=True)
 class RetrievalDatasetSettings:
     """root, direction, work: as `pilotage benchmark` takes them. batch_pairs: of one process.
     input_px: side of the overhead pictures, the network's own where absent. gps_epochs: how many
-    pass before similarity decides, search_every_epochs: how often it is measured anew.
+    pass before similarity decides, search_every_epochs: how often it is measured anew. Loss
+    'multi-similarity' and sampling 'several' go together; pictures_per_place is theirs alone.
     start_from: weights of the whole network; start_backbone_from: released DINOv2 weights for the
     backbone of GenGeo or GeoLink. validation_queries: at most, evenly spread."""
 
@@ -68,7 +74,9 @@ class RetrievalDatasetSettings:
     work: Path | None = None
     input_px: int | None = None
     batch_pairs: int = 32
+    loss: Loss = Loss.INFONCE
     sampling: Sampling = Sampling.EXCLUSIVE
+    pictures_per_place: int = PICTURES_PER_PLACE
     gps_epochs: int = 4
     search_every_epochs: int = 4
     learning_rate: float = 1e-4
@@ -82,6 +90,20 @@ class RetrievalDatasetSettings:
     def __post_init__(self) -> None:
         if self.batch_pairs < 2:
             raise ValueError("batch_pairs must be at least 2: the others are the negatives")
+        several = self.sampling is Sampling.SEVERAL
+        if several != (self.loss is Loss.MULTI_SIMILARITY):
+            raise ValueError(
+                f"loss '{self.loss.value}' with sampling '{self.sampling.value}': "
+                "'multi-similarity' and 'several' go together; set both or neither"
+            )
+        if several and self.pictures_per_place < 2:
+            raise ValueError("pictures_per_place must be at least 2: they are each other's matches")
+        places, left_over = divmod(self.batch_pairs, max(1, self.pictures_per_place))
+        if several and (places < 2 or left_over):
+            raise ValueError(
+                f"batch_pairs is {self.batch_pairs}; it must be a multiple of pictures_per_place, "
+                f"{self.pictures_per_place}, and at least twice as many"
+            )
         if min(self.gps_epochs, self.search_every_epochs, self.validation_queries) < 1:
             raise ValueError("gps_epochs, search_every_epochs, validation_queries: at least 1")
         if self.start_from is not None and self.start_backbone_from is not None:
@@ -92,7 +114,8 @@ class RetrievalDatasetSettings:
 
 class RetrievalDatasetTask:
     """Raises InputError: no such set or network, a set whose pictures the network cannot take,
-    GPS sampling without positions, weights of another network."""
+    GPS sampling without positions, multi-similarity without several pictures a place, weights
+    of another network."""
 
     def __init__(self, settings: RetrievalDatasetSettings) -> None:
         torch.manual_seed(settings.run.seed)
@@ -117,16 +140,18 @@ class RetrievalDatasetTask:
             picture_size(network, side_px, self._views[0], self._set.query_size),
             picture_size(network, side_px, self._views[1], self._set.gallery_size),
         )
-        self.model: nn.Module = RetrievalModel(network)
+        self.model: nn.Module = RetrievalModel(network, s.loss)
         self.loss_weights = {"retrieval": 1.0}
         self._pairs = pairs_of(self._set)
         self._samples = samples_of(self._set, self._pairs)
-        searched = s.sampling is not Sampling.EXCLUSIVE
+        searched = s.sampling in (Sampling.GPS, Sampling.SIMILARITY)
         if s.sampling is Sampling.GPS and not self._has_positions:
             raise InputError(
-                f"{s.dataset}: its pictures tell no latitude and longitude; set sampling to "
-                "'similarity' or 'exclusive'"
+                f"{s.dataset}: its pictures tell no position; set sampling to 'similarity' or "
+                "'exclusive'"
             )
+        if s.sampling is Sampling.SEVERAL:
+            need_classes(self._set, self._pairs, s.pictures_per_place)
         self._epochs = Epochs(self._plan, self._search if searched else None)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -196,13 +221,22 @@ class RetrievalDatasetTask:
             self._sizes[side],
         )
 
+    def _positions(self, kind: str) -> NDArray[np.float64] | None:
+        """(P, 2), of the gallery; None where a picture has none of this kind."""
+        found = [getattr(item, kind) for item in self._set.gallery]
+        return None if None in found else np.array(found, np.float64)
+
     @property
     def _has_positions(self) -> bool:
-        return all(item.position_deg is not None for item in self._set.gallery)
+        return any(self._positions(kind) is not None for kind in ("position_deg", "position_m"))
 
     def _plan(self, epoch: int, neighbours: Neighbours | None) -> list[Batch]:
         """Batches of all processes together, so that none meets another's positives."""
-        size, seed = self._settings.batch_pairs * world_size(), self._settings.run.seed
+        s = self._settings
+        size, seed = s.batch_pairs * world_size(), s.run.seed
+        if s.sampling is Sampling.SEVERAL:
+            places = size // s.pictures_per_place
+            return class_batches(self._pairs, seed, epoch, places, s.pictures_per_place)
         if neighbours is None:
             rng = np.random.default_rng((seed, epoch))
             return exclusive_batches(self._samples, size, rng)
@@ -221,10 +255,11 @@ class RetrievalDatasetTask:
         return table[0]
 
     def _by_gps(self) -> Neighbours | None:
-        if not self._has_positions:
-            return None
-        lat_lon = np.array([item.position_deg for item in self._set.gallery], np.float64)
-        return nearest_by_gps(self._samples, lat_lon[:, 0], lat_lon[:, 1])
+        if (lat_lon := self._positions("position_deg")) is not None:
+            return nearest_by_gps(self._samples, *lat_lon.T)
+        if (x_y := self._positions("position_m")) is not None:
+            return nearest_by_metres(self._samples, *x_y.T)
+        return None
 
     @torch.no_grad()
     def _by_similarity(self) -> Neighbours:

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from export.samplers.epochs import Epochs
-from export.samplers.exclusive import one_to_one
 from export.samplers.neighbours import neighbour_batches
 from onboard.errors import InputError
+from tests.export.samplers.lone_samples import one_to_one
 
 SAMPLES = one_to_one(np.repeat(np.arange(11), 2))  # epochs of unlike length
 

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.samplers.exclusive import Samples, one_to_one
-from export.samplers.gps import nearest_by_gps
+from export.samplers.exclusive import Samples
+from export.samplers.gps import nearest_by_gps, nearest_by_metres
 from export.samplers.similarity import nearest_by_similarity
+from tests.export.samplers.lone_samples import one_to_one
 
 
 def haversine(lat_a, lon_a, lat_b, lon_b):
@@ -56,8 +57,17 @@ def test_positives_are_no_neighbours():
     assert nearest_by_gps(samples, lat, lon, 4).tolist() == [[2, 3, 4, 5], [5, 1, 0, -1]]
 
 
+def test_metres_in_the_plane_are_told_apart_at_utm_northings():
+    east = 693_000 + np.array([0.0, 3.0, 1.0, 0.5])
+    north = 6_090_000 + np.array([0.0, 0.0, 1.0, 4.0])
+    table = nearest_by_metres(one_to_one(np.arange(4)), east, north, 3)
+    assert table[0].tolist() == [2, 1, 3]
+
+
 def test_positions_must_be_there():
     samples = one_to_one(np.array([0, 2]))
+    with pytest.raises(ValueError, match="without a position"):
+        nearest_by_metres(samples, np.array([1.0, np.inf, 2.0]), np.zeros(3))
     with pytest.raises(ValueError, match="without a position"):
         nearest_by_gps(samples, np.array([1.0, np.nan, 2.0]), np.zeros(3))
     with pytest.raises(ValueError, match="outside the list of 2"):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.samplers.classes import once_a_batch, several_of_each
-from export.samplers.exclusive import Samples, exclusive_batches, one_to_one
+from export.samplers.classes import several_of_each
+from export.samplers.exclusive import Samples, exclusive_batches
 from export.samplers.neighbours import neighbour_batches
+from tests.export.samplers.lone_samples import one_to_one
 
 MANY = settings(max_examples=30, deadline=None)
 
@@ -72,7 +73,7 @@ def test_another_epoch_is_another_order():
     rows = np.stack([np.roll(np.arange(200), -i - 1)[:20] for i in range(200)]).astype(np.int32)
     for batches in (
         lambda s, e: neighbour_batches(samples, rows, 10, s, e),
-        lambda s, e: once_a_batch(np.arange(200), 10, s, e),
+        lambda s, e: exclusive_batches(samples, 10, np.random.default_rng((s, e))),
         lambda s, e: several_of_each(np.arange(200) // 5, s, e, places=5),
     ):
         assert not np.array_equal(batches(0, 0), batches(0, 1))
@@ -94,14 +95,15 @@ def test_nothing_is_lost_where_nothing_conflicts(count, size, hard):
 def test_every_class_gets_its_turn():
     """54 views of each of 40 classes, 16 a batch: hardly a view stays unused."""
     labels = np.repeat(np.arange(40), 54)
-    batches = once_a_batch(labels, 16, 3, 0, max_failed=512)
+    batches = exclusive_batches(one_to_one(labels), 16, np.random.default_rng(3))
     for batch in batches:
         assert len(set(labels[batch].tolist())) == 16
     assert len(np.concatenate(batches)) > 0.98 * len(labels)
 
 
 def test_too_few_classes_end_the_epoch_without_hanging():
-    assert once_a_batch(np.repeat([0, 1], 5000), 3, 0, 0) == []
+    samples = one_to_one(np.repeat([0, 1], 5000))
+    assert exclusive_batches(samples, 3, np.random.default_rng(0)) == []
 
 
 def test_several_pictures_of_each_place():

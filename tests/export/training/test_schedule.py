@@ -2,11 +2,7 @@ import math
 
 import pytest
 
-from export.training.schedule import (
-    Schedule,
-    rate_factor,
-    steps_of_epochs,
-)
+from export.training.schedule import Schedule, rate_factor
 
 
 def test_the_shipped_networks_schedule_is_unchanged():
@@ -41,9 +37,3 @@ def test_warm_up_rises_evenly_from_above_zero(schedule):
     rates = [rate_factor(schedule, s, 10**9, 10) for s in range(12)]
     assert rates[:10] == pytest.approx([(s + 1) / 10 for s in range(10)])
     assert rates[10:] == pytest.approx([1.0, 1.0])
-
-
-def test_epochs_are_told_in_steps():
-    assert steps_of_epochs(40, 701, 8) == 40 * 87
-    assert steps_of_epochs(0.1, 701, 8) == 9
-    assert steps_of_epochs(0.1, 10, 8) == 1

@@ -22,7 +22,7 @@ from torch import nn
 
 from export.losses.infonce import symmetric_infonce, weighted_infonce
 from export.losses.multi_similarity import multi_similarity
-from export.samplers.classes import once_a_batch, several_of_each
+from export.samplers.classes import several_of_each
 from export.samplers.epochs import Epochs
 from export.samplers.exclusive import Samples, exclusive_batches
 from export.samplers.gps import nearest_by_gps
@@ -41,7 +41,6 @@ CASES = {  # name -> sampler, precision
     "gps": ("gps", "fp32"),
     "similarity": ("similarity", "fp32"),
     "exclusive": ("exclusive", "fp32"),
-    "classes": ("classes", "fp32"),
     "several": ("several", "fp32"),
     "similarity-bf16": ("similarity", "bf16"),
     "similarity-fp16": ("similarity", "fp16"),
@@ -141,8 +140,6 @@ class TinyTask:
         estimate.data.copy_(state["estimate"])
 
     def _plan(self, epoch, neighbours):
-        if self.sampler == "classes":
-            return once_a_batch(self.places, BATCH, 1, epoch)
         if self.sampler == "several":
             return several_of_each(self.places, 1, epoch, places=2, pictures=2)
         if neighbours is None:
