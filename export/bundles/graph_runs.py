@@ -66,6 +66,8 @@ def run_graph(path: Path, inputs: dict[str, Tensor]) -> Answers:
 def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
     """ONNX Runtime on the CPU; threads: 0 takes all cores. Raises InputError: can't be loaded."""
     options = onnxruntime.SessionOptions()
+    # as in flight; and of two graphs timed in turns one's spinning threads would slow the other
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     try:
