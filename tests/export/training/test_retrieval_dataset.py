@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,9 @@ def test_training_finds_places_again(dense: Path, tmp_path: Path) -> None:
     after = task.validate(task.model)
     assert after["recall_1"] >= max(0.9, before)
     assert after["recall_5"] >= after["recall_1"]
+    with (tmp_path / "run" / "log.csv").open() as f:
+        losses = [float(row["retrieval"]) for row in csv.DictReader(f)]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_no_two_of_a_batch_show_one_place(dense: Path) -> None:
