@@ -42,12 +42,12 @@ def driver_library() -> ctypes.CDLL:
     except OSError as e:
         raise InputError(
             f"no GPU can be used: NVIDIA's driver library {DRIVER_LIBRARY} is not installed; "
-            "install the driver (on a Jetson: JetPack), or set the backend to onnxruntime-cpu"
+            "install the driver (on a Jetson: JetPack), or fly with the backend onnxruntime-cpu"
         ) from e
     if code := library.cuInit(0):
         raise InputError(
             f"no GPU can be used: NVIDIA's driver answers {error_name(library, code)}; check it "
-            "with nvidia-smi, or set the backend to onnxruntime-cpu"
+            "with nvidia-smi, or fly with the backend onnxruntime-cpu"
         )
     return library
 
@@ -60,7 +60,7 @@ def first_gpu() -> Gpu:
     _ask(library, "cuDeviceGetCount", ctypes.byref(count))
     if not count.value:
         raise InputError(
-            "no GPU can be used: the driver sees none; set the backend to onnxruntime-cpu"
+            "no GPU can be used: the driver sees none; fly with the backend onnxruntime-cpu"
         )
     device, name = ctypes.c_int(), ctypes.create_string_buffer(NAME_BYTES)
     version, major, minor = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
@@ -89,5 +89,5 @@ def _ask(library: ctypes.CDLL, function: str, *arguments: object) -> None:
     if code := getattr(library, function)(*arguments):
         raise InputError(
             f"no GPU can be used: {function} answers {error_name(library, code)}; check the "
-            "driver with nvidia-smi, or set the backend to onnxruntime-cpu"
+            "driver with nvidia-smi, or fly with the backend onnxruntime-cpu"
         )
