@@ -47,7 +47,7 @@ def test_no_gpu_is_one_sentence(ask):
     "backend", [Backend.TENSORRT, Backend.ONNXRUNTIME_CUDA, Backend.ONNXRUNTIME_TENSORRT]
 )
 def test_a_backend_that_cannot_be_had_is_refused(backend):
-    with pytest.raises(InputError, match="the backend (to )?onnxruntime-cpu"):
+    with pytest.raises(InputError, match=r"the backend (to )?onnxruntime-cpu"):
         Network(load_bundle(), threads=1, backend=backend)
 
 

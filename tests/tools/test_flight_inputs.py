@@ -64,7 +64,7 @@ def test_one_setting_forces_the_backend_and_the_option_goes_first(small_area, fl
     inputs = opened(flight, small_area.pack, "--settings", str(settings))
     assert inputs.describer.network.backend is Backend.ONNXRUNTIME_CPU
     settings.write_text('[inference]\nbackend = "onnxruntime-tensorrt"\n')
-    with pytest.raises(InputError, match="the backend (to )?onnxruntime-cpu"):
+    with pytest.raises(InputError, match=r"the backend (to )?onnxruntime-cpu"):
         opened(flight, small_area.pack, "--settings", str(settings))
     opened(flight, small_area.pack, "--settings", str(settings), "--backend", "onnxruntime-cpu")
 
