@@ -20,6 +20,7 @@ from onboard.model_bundle import ModelBundle
 # What `pilotage export parity` demands of int8; the bundle's own limits are of floats.
 INT8_MIN_COSINE = 0.95
 MAPS = ("coarse", "fine")
+SCORES_BY_SHIFT = ("coarse_heatmap", "heatmap", "scores")  # squares of odd side
 
 
 def self_test(bundle: ModelBundle, graphs: Mapping[str, Graph], backend: str, int8: bool) -> None:
@@ -60,7 +61,8 @@ def self_test(bundle: ModelBundle, graphs: Mapping[str, Graph], backend: str, in
 def _check_location_graphs(
     bundle: ModelBundle, graphs: Mapping[str, Graph], answers: dict[str, Any], backend: str
 ) -> None:
-    """Compares the picture with itself: every answer must be finite."""
+    """Compares the picture with itself: every answer must be finite, and every score by shift
+    highest where nothing is shifted, in the middle."""
     feed = {f"{role}_{m}": answers[m] for role in ("view", "tile", "crop") for m in MAPS if
             m in answers}  # fmt: skip
     for file, graph in graphs.items():
@@ -72,6 +74,12 @@ def _check_location_graphs(
         ):
             if not np.isfinite(answer).all():
                 raise _untrusted(backend, bundle, f"output '{name}' is not finite")
+            if name in SCORES_BY_SHIFT:
+                side = answer.shape[-1]
+                peak = int(answer.reshape(-1, side * side).mean(0, dtype=np.float64).argmax())
+                if peak != side * side // 2:
+                    what = f"output '{name}' does not find the picture in itself"
+                    raise _untrusted(backend, bundle, what)
 
 
 def _difference(

@@ -118,6 +118,24 @@ def test_a_nan_is_refused_in_every_graph(bundle, graphs, file, output):
     assert f"output '{output}' is not finite" in refused(bundle, spoil(graphs, file, nan))
 
 
+@pytest.mark.parametrize(
+    ("file", "output"),
+    [
+        ("rerank.onnx", "coarse_heatmap"),
+        ("decoder.onnx", "heatmap"),
+        ("patches.onnx", "scores"),
+    ],
+)
+def test_scores_that_peak_beside_the_truth_are_refused(bundle, graphs, file, output):
+    """Finite and smooth, but every place is one cell off: the engine's most dangerous fault."""
+
+    def shifted(name, array):
+        return np.roll(array, 1, axis=-1) if name == output else array
+
+    said = refused(bundle, spoil(graphs, file, shifted))
+    assert f"output '{output}' does not find the picture in itself" in said
+
+
 def test_int8_may_be_further_off_but_not_anywhere(bundle, graphs):
     def coarse_steps(name, array):
         step = np.abs(array).max() / 6
