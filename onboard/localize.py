@@ -27,6 +27,7 @@ from onboard.messages import (
     Height,
     Match,
     Prior,
+    RecordedFrame,
     Refusal,
     View,
 )
@@ -83,17 +84,28 @@ class Localizer:
         """From the picture to its description; a FrameResult where it was refused."""
         latency_ms: dict[str, float] = {}
         view = self._view(frame, attitude, height, at_lat_deg, latency_ms)
+        return self._describe(frame.name, frame.time_ns, view, latency_ms)
+
+    def look_again(self, frame: RecordedFrame) -> Look | FrameResult:
+        """The same from what a recording kept."""
+        view = frame.view or frame.refusal
+        if view is None:
+            detail = "the recording kept neither the view nor why there was none"
+            view = Refusal(frame.time_ns, Stage.INPUT, Reason.BAD_PICTURE, detail)
+        return self._describe(frame.name, frame.time_ns, view, {})
+
+    def _describe(
+        self, name: str, time_ns: int, view: View | Refusal, latency_ms: dict[str, float]
+    ) -> Look | FrameResult:
         if isinstance(view, Refusal):
-            return FrameResult(frame.name, frame.time_ns, None, view, latency_ms=latency_ms)
+            return FrameResult(name, time_ns, None, view, latency_ms=latency_ms)
         with timed(latency_ms, Stage.RECTIFY.value):
             refusal = check_sharpness(view)
         if refusal is not None:
-            return FrameResult(
-                frame.name, frame.time_ns, None, refusal, view=view, latency_ms=latency_ms
-            )
+            return FrameResult(name, time_ns, None, refusal, view=view, latency_ms=latency_ms)
         with timed(latency_ms, Stage.DESCRIBE.value):
             (description,) = self._describer.describe(view.picture[None])
-        return Look(frame.name, view, description, latency_ms)
+        return Look(name, view, description, latency_ms)
 
     def find(self, look: Look, prior: Prior | None) -> FrameResult:
         """From the description to the fix."""

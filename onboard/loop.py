@@ -6,12 +6,15 @@ no clock: the same events give the same output.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import BackendError
 from onboard.fuse import Estimator
+from onboard.gnss_watch import GnssWatch
 from onboard.localize import Localizer, Look, timed
 from onboard.map_pack import MapPack
 from onboard.messages import (
@@ -21,7 +24,11 @@ from onboard.messages import (
     Frame,
     FrameResult,
     Gnss,
+    GnssAssessment,
     Height,
+    Motion,
+    Prior,
+    RecordedFrame,
     Refusal,
 )
 from onboard.motion import view_motion
@@ -38,8 +45,28 @@ class NavigatorSettings:
     use_gnss: bool = True
 
 
+@dataclass
+class FrameWork:
+    """A frame on its way through the navigator's steps."""
+
+    frame: Frame | RecordedFrame
+    attitude: Attitude | None = None
+    height: Height | None = None
+    at_lat_deg: float = 0.0
+    prior: Prior | None = None
+    look: Look | None = None
+    motion: Motion | None = None
+    result: FrameResult | None = None
+
+
 class Navigator:
-    """One flight over one map pack. Not for several threads at once."""
+    """One flight over one map pack.
+
+    Live flight runs a frame's steps in the frame thread: `begin`, `take_motion` and `finish`
+    under the caller's lock (they are quick, and touch what other events touch), `look` and
+    `find` outside it (they take the network's time). `handle` runs all five in a row. A
+    recording keeps the order of the steps among the other events; so replay is exact.
+    """
 
     def __init__(
         self,
@@ -53,27 +80,87 @@ class Navigator:
         self._localizer = Localizer(pack, describer, camera)
         self._telemetry = Telemetry(camera.attitude_delay_s)
         self._estimator = Estimator(pack.centre)
+        self._gnss = GnssWatch()
         self._map_lat_deg = pack.centre[0]
         self._previous: Look | None = None
         self._newest_frame_ns: int | None = None
 
     def handle(self, event: Event) -> FrameResult | None:
-        """Takes an event in. A Frame gives its result: a fix that the estimate took in, or
+        """Takes an event in. A frame gives its result: a fix that the estimate took in, or
         the refusal; whatever is wrong with a frame, it is an answer and not an exception."""
-        if isinstance(event, Frame):
-            try:
-                result = self._handle_frame(event)
-            except BackendError as e:
-                refusal = Refusal(event.time_ns, Stage.DESCRIBE, Reason.INFERENCE_FAILED, str(e))
-                result = FrameResult(event.name, event.time_ns, None, refusal)
-            return replace(result, estimate=self.estimate_at(event.time_ns))
+        if isinstance(event, Frame | RecordedFrame):
+            work = self.begin(event)
+            self.look(work)
+            self.take_motion(work)
+            self.find(work)
+            return self.finish(work)
         if isinstance(event, Attitude):
             self._telemetry.add_attitude(event)
         elif isinstance(event, Height):
             self._telemetry.add_height(event)
-        elif isinstance(event, Gnss) and self._settings.use_gnss:
-            self._estimator.add_gnss(event)
+        elif isinstance(event, Gnss):
+            self._gnss.add_gnss(event)
+            if self._settings.use_gnss:
+                self._estimator.add_gnss(event)
         return None
+
+    def begin(self, frame: Frame | RecordedFrame) -> FrameWork:
+        """Quick: what was known at the exposure."""
+        work = FrameWork(frame)
+        refusal = self._check_time(frame)
+        if refusal is not None:
+            work.result = FrameResult(frame.name, frame.time_ns, None, refusal)
+            return work
+        self._newest_frame_ns = frame.time_ns
+        prior = self._estimator.prior_at(frame.time_ns)
+        work.attitude = self._telemetry.attitude_at(frame.time_ns)
+        work.height = self._telemetry.height_at(frame.time_ns)
+        work.at_lat_deg = prior.lat_deg if prior else self._map_lat_deg
+        return work
+
+    def look(self, work: FrameWork) -> None:
+        """Slow: view, description, motion since the frame before."""
+        if work.result is not None:
+            return
+        with _failure_refuses(work):
+            if isinstance(work.frame, RecordedFrame):
+                look = self._localizer.look_again(work.frame)
+            else:
+                look = self._localizer.look(work.frame, work.attitude, work.height, work.at_lat_deg)
+            if isinstance(look, FrameResult):
+                work.result = look
+                return
+            work.look = look
+            with timed(look.latency_ms, "motion"):
+                work.motion = self._motion_to(look)
+
+    def take_motion(self, work: FrameWork) -> None:
+        """Quick: the motion into the estimate, and from it where to search."""
+        if work.result is not None or work.look is None:
+            return
+        self._estimator.add_exposure(work.look.view.time_ns, work.motion)
+        self._previous = work.look
+        work.prior = self._estimator.prior_at(work.frame.time_ns)
+
+    def find(self, work: FrameWork) -> None:
+        """Slow: the map's answer."""
+        if work.result is not None or work.look is None:
+            return
+        with _failure_refuses(work):
+            work.result = self._localizer.find(work.look, work.prior)
+
+    def finish(self, work: FrameWork) -> FrameResult:
+        """Quick: the fix into the estimate."""
+        result = work.result
+        assert result is not None
+        if result.fix is not None:
+            latency_ms = dict(result.latency_ms)
+            with timed(latency_ms, Stage.FUSE.value):
+                refusal = self._estimator.add_fix(result.fix)
+            result = replace(result, latency_ms=latency_ms)
+            if refusal is not None:
+                result = replace(result, fix=None, refusal=refusal)
+        return replace(result, estimate=self.estimate_at(work.frame.time_ns))
 
     def estimate_at(self, time_ns: int) -> Estimate | None:
         """The position carried forward to time_ns; None while lost."""
@@ -83,45 +170,23 @@ class Navigator:
             return estimate
         return replace(estimate, amsl_m=height.amsl_m, amsl_sigma_m=height.sigma_m)
 
+    def gnss_at(self, now_ns: int) -> GnssAssessment:
+        """What is held of GNSS."""
+        return self._gnss.assess(now_ns)
+
     def mode_at(self, time_ns: int) -> Mode:
         """What may be said about the position at time_ns."""
         return self._estimator.mode_at(time_ns)
 
-    def _handle_frame(self, frame: Frame) -> FrameResult:
-        refusal = self._check_time(frame)
-        if refusal is not None:
-            return FrameResult(frame.name, frame.time_ns, None, refusal)
-        self._newest_frame_ns = frame.time_ns
-        prior = self._estimator.prior_at(frame.time_ns)
-        look = self._localizer.look(
-            frame,
-            self._telemetry.attitude_at(frame.time_ns),
-            self._telemetry.height_at(frame.time_ns),
-            prior.lat_deg if prior else self._map_lat_deg,
+    def _motion_to(self, look: Look) -> Motion | None:
+        previous = self._previous
+        if previous is None or look.view.time_ns - previous.view.time_ns > MAX_MOTION_GAP_NS:
+            return None
+        return view_motion(
+            (previous.view, previous.description), (look.view, look.description), self._network
         )
-        if isinstance(look, FrameResult):
-            return look
-        self._add_motion(look)
-        result = self._localizer.find(look, self._estimator.prior_at(frame.time_ns))
-        if result.fix is None:
-            return result
-        with timed(result.latency_ms, Stage.FUSE.value):
-            refusal = self._estimator.add_fix(result.fix)
-        return replace(result, fix=None, refusal=refusal) if refusal else result
 
-    def _add_motion(self, look: Look) -> None:
-        with timed(look.latency_ms, "motion"):
-            motion, previous = None, self._previous
-            if previous and look.view.time_ns - previous.view.time_ns <= MAX_MOTION_GAP_NS:
-                motion = view_motion(
-                    (previous.view, previous.description),
-                    (look.view, look.description),
-                    self._network,
-                )
-            self._estimator.add_exposure(look.view.time_ns, motion)
-        self._previous = look
-
-    def _check_time(self, frame: Frame) -> Refusal | None:
+    def _check_time(self, frame: Frame | RecordedFrame) -> Refusal | None:
         newest_ns = self._newest_frame_ns
         if newest_ns is None or frame.time_ns > newest_ns:
             return None
@@ -131,3 +196,14 @@ class Navigator:
             behind_s = (newest_ns - frame.time_ns) * 1e-9
             reason, detail = Reason.OUT_OF_ORDER, f"{behind_s:.3f} s older than the newest frame"
         return Refusal(frame.time_ns, Stage.INPUT, reason, detail)
+
+
+@contextmanager
+def _failure_refuses(work: FrameWork) -> Iterator[None]:
+    """A device that fails in flight refuses the frame and not the flight."""
+    try:
+        yield
+    except BackendError as e:
+        frame = work.frame
+        refusal = Refusal(frame.time_ns, Stage.DESCRIBE, Reason.INFERENCE_FAILED, str(e))
+        work.result = FrameResult(frame.name, frame.time_ns, None, refusal)

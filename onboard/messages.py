@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from onboard.reasons import Mode, Reason, Stage
+from onboard.reasons import GnssState, Mode, Reason, Stage
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 Floats = NDArray[np.float64]
@@ -59,16 +59,124 @@ class Height:
 
 @dataclass(frozen=True)
 class Gnss:
-    """A receiver's position; has_fix False is its report that it has none."""
+    """A receiver's position; has_fix False is its report that it has none.
+
+    receiver counts from 0 (GPS_RAW_INT; 1 is GPS2_RAW). fix_type is MAVLink's GPS_FIX_TYPE.
+    What a receiver doesn't tell is None.
+    """
 
     time_ns: int
     lat_deg: float
     lon_deg: float
     sigma_m: float = 3.0
     has_fix: bool = True
+    receiver: int = 0
+    fix_type: int = 3
+    satellites: int | None = None
+    amsl_m: float | None = None
+    velocity_north_m_s: float | None = None
+    velocity_east_m_s: float | None = None
+    velocity_sigma_m_s: float | None = None
 
 
-Event = Frame | Attitude | Height | Gnss
+@dataclass(frozen=True)
+class EkfStatus:
+    """The autopilot's own judgement of its estimate: EKF_STATUS_REPORT (#193) or PX4's
+    ESTIMATOR_STATUS (#230). flags are ESTIMATOR_STATUS_FLAGS (EKF_STATUS_FLAGS share the lower
+    bits); the variances are innovation test ratios, 1 at the gate."""
+
+    time_ns: int
+    flags: int
+    velocity_variance: float
+    position_variance: float
+    height_variance: float
+
+
+@dataclass(frozen=True)
+class SensorHealth:
+    """What SYS_STATUS (#1) says of the autopilot's GNSS receivers as a whole."""
+
+    time_ns: int
+    gnss_present: bool
+    gnss_enabled: bool
+    gnss_healthy: bool
+
+
+@dataclass(frozen=True)
+class GnssIntegrity:
+    """What a receiver itself says of interference: GNSS_INTEGRITY (#441). jamming and spoofing:
+    0 unknown, 1 none, 2 mitigated, 3 detected."""
+
+    time_ns: int
+    receiver: int
+    jamming: int
+    spoofing: int
+
+
+@dataclass(frozen=True)
+class AirData:
+    """Airspeed (VFR_HUD #74) and the wind the autopilot estimates (WIND #168, WIND_COV #231):
+    where the air moves to. None where not told."""
+
+    time_ns: int
+    airspeed_m_s: float | None = None
+    wind_north_m_s: float | None = None
+    wind_east_m_s: float | None = None
+
+
+@dataclass(frozen=True)
+class VehicleState:
+    """HEARTBEAT (#0) of the autopilot. autopilot: 'ardupilot', 'px4' or 'other'; kind: 'copter',
+    'plane' or 'other'; flight_mode as its ground station names it."""
+
+    time_ns: int
+    autopilot: str
+    kind: str
+    armed: bool
+    flight_mode: str
+
+
+@dataclass(frozen=True)
+class AutopilotPosition:
+    """Where the autopilot believes to be: GLOBAL_POSITION_INT (#33). Made from whatever it
+    navigates by, Pilotage's own positions among it: shown and recorded, never fused."""
+
+    time_ns: int
+    lat_deg: float
+    lon_deg: float
+    amsl_m: float
+    above_home_m: float
+    velocity_north_m_s: float
+    velocity_east_m_s: float
+    velocity_down_m_s: float
+
+
+@dataclass(frozen=True)
+class LocalOrigin:
+    """Where the autopilot's local frame has its zero: GPS_GLOBAL_ORIGIN (#49)."""
+
+    time_ns: int
+    lat_deg: float
+    lon_deg: float
+    amsl_m: float
+
+
+@dataclass(frozen=True)
+class ParameterValue:
+    """A parameter as the autopilot told it: PARAM_VALUE (#22)."""
+
+    time_ns: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class CommandAck:
+    """COMMAND_ACK (#77). result is MAV_RESULT, 0 accepted."""
+
+    time_ns: int
+    command: int
+    result: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +208,17 @@ class View:
     nadir_north_m: float
     agl_m: float
     height_sigma_m: float
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """A frame as a recording keeps it: the view that came of it, or why there was none."""
+
+    time_ns: int
+    view: View | None
+    refusal: Refusal | None
+    name: str = ""
+    camera_id: str = "camera"
 
 
 @dataclass(frozen=True)
@@ -222,7 +341,8 @@ class Refusal:
 @dataclass(frozen=True)
 class Estimate:
     """The estimator's state at time_ns. Velocities are m/s; covariance is that of the
-    position, fix_age_s the time since one was taken in; velocity_sigma_m_s None if unmeasured."""
+    position, fix_age_s the time since one was taken in; velocity_sigma_m_s None if unmeasured.
+    protection_m: the radius that the error exceeds at most once in a thousand times."""
 
     time_ns: int
     lat_deg: float
@@ -235,6 +355,18 @@ class Estimate:
     mode: Mode
     amsl_m: float | None = None
     amsl_sigma_m: float | None = None
+    protection_m: float | None = None
+
+
+@dataclass(frozen=True)
+class GnssAssessment:
+    """What is held of the receivers, since when, and each piece of evidence in a few words
+    with its figure. Of all receivers that the autopilot has, Pilotage's own left out."""
+
+    time_ns: int
+    state: GnssState
+    since_ns: int
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -251,3 +383,21 @@ class FrameResult:
     match: Match | None = None
     candidates: tuple[Candidate, ...] = ()
     latency_ms: dict[str, float] = field(default_factory=dict)
+
+
+Event = (
+    Frame
+    | RecordedFrame
+    | Attitude
+    | Height
+    | Gnss
+    | EkfStatus
+    | SensorHealth
+    | GnssIntegrity
+    | AirData
+    | VehicleState
+    | AutopilotPosition
+    | LocalOrigin
+    | ParameterValue
+    | CommandAck
+)

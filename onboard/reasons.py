@@ -1,4 +1,4 @@
-"""Where a frame ended, why it gave no fix, and what the estimator knows."""
+"""Where a frame ended, why it gave no fix, what the estimator knows and what GNSS is worth."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Reason(str, Enum):
     BAD_PICTURE = "bad_picture"  # could not be decoded, or of no usable size
     TOO_DARK = "too_dark"
     BLURRED = "blurred"
+    FROZEN = "frozen"  # the camera repeats its last picture
     NO_ATTITUDE = "no_attitude"
     NO_HEIGHT = "no_height"
     HEIGHT_OUT_OF_RANGE = "height_out_of_range"
@@ -52,3 +53,14 @@ class Mode(str, Enum):
     LOST = "lost"
     TRACKING = "tracking"
     COASTING = "coasting"
+
+
+class GnssState(str, Enum):
+    """What is held of the autopilot's GNSS receivers."""
+
+    UNKNOWN = "unknown"  # nothing was heard of one yet
+    GOOD = "good"
+    DEGRADED = "degraded"  # has a fix of which something is amiss
+    LOST = "lost"  # no fix, or silent
+    JAMMED = "jammed"  # comes and goes, or says so itself
+    SPOOFED = "spoofed"  # contradicts the ground, or says so itself

@@ -15,12 +15,12 @@ from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from maps.world.materials import Season
 from maps.world.survey import write_survey
+from onboard.autopilot.link import MavlinkLink
 from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.loop import Navigator
 from onboard.map_pack import MapPack
-from onboard.mavlink_link import MavlinkLink
 from onboard.model_bundle import load_bundle
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder

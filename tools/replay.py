@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from onboard.autopilot.link import MavlinkLink
 from onboard.loop import Navigator
-from onboard.mavlink_link import MavlinkLink
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder
 from tools.flight_inputs import add_flight_arguments, open_flight_inputs, refuse_wrong_map

@@ -8,8 +8,8 @@ import pytest
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from onboard.autopilot.link import MavlinkLink
 from onboard.errors import InputError
-from onboard.mavlink_link import MavlinkLink
 from onboard.publish import WARNING, gps_input
 from tests.onboard.flights import GOOD
 

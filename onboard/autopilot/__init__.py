@@ -1,0 +1,1 @@
+"""The autopilot: connection, clock, streams, decoding, parameters, presets."""

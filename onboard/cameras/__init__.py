@@ -1,0 +1,1 @@
+"""Where frames come from: one kind of source, one file, behind one contract."""

@@ -1,0 +1,1 @@
+"""What the position is sent as: one message, one file."""

@@ -1,0 +1,1 @@
+"""A live flight: threads, service watchdog, restart, the machine it runs on."""

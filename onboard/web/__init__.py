@@ -1,0 +1,1 @@
+"""The status page: a small server and what it shows."""
