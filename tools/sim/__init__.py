@@ -1,0 +1,1 @@
+"""Simulation: a companion flown in closed loop with a simulated autopilot, ours or ArduPilot's."""
