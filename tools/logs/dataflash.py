@@ -1,0 +1,121 @@
+"""ArduPilot's own log (.bin), by pymavlink's reader.
+
+Messages of the log: ATT, GPS with GPA, POS (AMSL and above home), RFND (downward), ARSP with
+XKF2 (wind), CAM and TRIG (a picture was taken).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+from onboard.errors import InputError
+from onboard.messages import AirData, Attitude, Event, Gnss, Height
+from onboard.publish import GPS_EPOCH_S, LEAP_SECONDS
+from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
+
+KINDS = {"ATT", "GPS", "GPA", "POS", "RFND", "ARSP", "XKF2", "CAM", "TRIG"}
+DOWNWARD = 25  # RFND.Orient: MAV_SENSOR_ROTATION_PITCH_270
+RANGEFINDER_GOOD = 4  # RFND.Stat
+MIN_FIX = 3  # GPS_FIX_TYPE: 3-D
+HEIGHT_SIGMA_M, RANGE_SIGMA_M = 5.0, 1.0
+USUAL_SIGMA_M = 3.0  # where no GPA tells the receiver's own
+MOST_DAMAGED = 1000  # messages, then the rest is given up
+WEEK_S = 7 * 86_400
+
+
+def read_dataflash(path: Path) -> RecordedLog:
+    """Raises InputError: not such a log, or nothing of use in it."""
+    from pymavlink import DFReader
+
+    try:
+        reader: Any = DFReader.DFReader_binary(str(path))
+    except (OSError, ValueError, struct.error, IndexError, KeyError, AttributeError) as e:
+        raise InputError(
+            f"{path}: not an ArduPilot log ({type(e).__name__}); give a .bin file as the "
+            "autopilot wrote it"
+        ) from e
+    gathered = _Gathered()
+    damaged = 0
+    while True:
+        try:
+            message = reader.recv_match(type=KINDS)
+        except (ValueError, struct.error, IndexError, KeyError, AttributeError, TypeError):
+            damaged += 1
+            if damaged > MOST_DAMAGED:
+                break
+            continue
+        if message is None:
+            break
+        gathered.add(message)
+    events = in_order(gathered.events)
+    if not events:
+        raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
+    notes = [f"{path.name}: {count(events)}, {len(gathered.triggers)} pictures triggered"]
+    if damaged:
+        notes.append(f"{path.name}: {damaged} damaged messages left out")
+    return RecordedLog(
+        path.name, events, tuple(gathered.triggers), gathered.utc_minus_clock_ns, tuple(notes)
+    )
+
+
+class _Gathered:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.triggers: list[Trigger] = []
+        self.utc_minus_clock_ns: int | None = None
+        self._sigma_m: dict[int, tuple[float, float]] = {}
+        self._airspeed_m_s: float | None = None
+        self._pos_height_m: float | None = None
+
+    def add(self, m: Any) -> None:
+        time_ns = int(m.TimeUS) * 1000
+        kind = m.get_type()
+        if kind == "ATT":
+            angles = [math.radians(v) for v in (m.Roll, m.Pitch, m.Yaw)]
+            if all(map(math.isfinite, angles)):
+                self.events.append(Attitude(time_ns, *angles))
+        elif kind == "GPA":
+            self._sigma_m[int(getattr(m, "I", 0))] = (float(m.HAcc), float(m.SAcc))
+        elif kind == "GPS":
+            self._add_gnss(m, time_ns)
+        elif kind == "POS":
+            self.events.append(
+                Height(time_ns, float(m.RelHomeAlt), float(m.Alt), HEIGHT_SIGMA_M, "home")
+            )
+        elif kind == "RFND" and int(m.Orient) == DOWNWARD and int(m.Stat) == RANGEFINDER_GOOD:
+            self.events.append(Height(time_ns, float(m.Dist), None, RANGE_SIGMA_M, "rangefinder"))
+        elif kind == "ARSP":
+            self._airspeed_m_s = float(m.Airspeed)
+        elif kind == "XKF2" and int(m.C) == 0 and self._airspeed_m_s is not None:
+            wind = (float(m.VWN), float(m.VWE))
+            self.events.append(AirData(time_ns, self._airspeed_m_s, *wind))
+        elif kind in ("CAM", "TRIG"):
+            self.triggers.append(Trigger(time_ns, float(m.Lat), float(m.Lng)))
+
+    def _add_gnss(self, m: Any, time_ns: int) -> None:
+        receiver = int(getattr(m, "I", 0))
+        sigma_m, speed_sigma = self._sigma_m.get(receiver, (USUAL_SIGMA_M, None))
+        course, speed = math.radians(m.GCrs), float(m.Spd)
+        has_fix = int(m.Status) >= MIN_FIX
+        self.events.append(
+            Gnss(
+                time_ns,
+                float(m.Lat),
+                float(m.Lng),
+                sigma_m,
+                has_fix,
+                receiver=receiver,
+                fix_type=int(m.Status),
+                satellites=int(m.NSats),
+                amsl_m=float(m.Alt),
+                velocity_north_m_s=speed * math.cos(course) if has_fix else None,
+                velocity_east_m_s=speed * math.sin(course) if has_fix else None,
+                velocity_sigma_m_s=speed_sigma,
+            )
+        )
+        if has_fix and int(m.GWk) > 0:
+            unix_s = GPS_EPOCH_S - LEAP_SECONDS + int(m.GWk) * WEEK_S + int(m.GMS) / 1000
+            self.utc_minus_clock_ns = round(unix_s * 1e9) - time_ns
