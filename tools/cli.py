@@ -47,6 +47,7 @@ EXTRA_OF_PACKAGE = {
     "onnxscript": "export",
     "matplotlib": "export",
     "pycolmap": "survey",
+    "pyulog": "tools",
 }
 
 
