@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from onboard.camera import Camera
+from onboard.cameras.frozen import FrozenWatch
 from onboard.describe import Describer
 from onboard.errors import BackendError
 from onboard.fuse import Estimator
@@ -82,6 +83,7 @@ class Navigator:
         self._estimator = Estimator(pack.centre)
         self._gnss = GnssWatch()
         self._map_lat_deg = pack.centre[0]
+        self._frozen = FrozenWatch()
         self._previous: Look | None = None
         self._newest_frame_ns: int | None = None
 
@@ -125,6 +127,8 @@ class Navigator:
         with _failure_refuses(work):
             if isinstance(work.frame, RecordedFrame):
                 look = self._localizer.look_again(work.frame)
+            elif refusal := self._frozen.check(work.frame, work.attitude, work.height):
+                look = FrameResult(work.frame.name, work.frame.time_ns, None, refusal)
             else:
                 look = self._localizer.look(work.frame, work.attitude, work.height, work.at_lat_deg)
             if isinstance(look, FrameResult):
