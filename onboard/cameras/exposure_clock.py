@@ -55,7 +55,8 @@ class ExposureClock:
             self._implausible += 1
             if self._implausible >= MAX_IMPLAUSIBLE:
                 self.timing = Timing.ARRIVAL
-        return arrival_ns - (self._latency_ns or TYPICAL_LATENCY_NS[Timing.ARRIVAL])
+        known = self._latency_ns
+        return arrival_ns - (TYPICAL_LATENCY_NS[Timing.ARRIVAL] if known is None else known)
 
     def _latency(self) -> int:
         known = self._latency_ns
