@@ -155,8 +155,7 @@ def as_nobody(path):
         os._exit(0)
     os.close(write_end)
     os.waitpid(child, 0)
-    with open(read_end) as pipe:
-        return pipe.read()
+    return os.read(read_end, 4096).decode()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="making a device node needs root")
