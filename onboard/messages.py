@@ -163,11 +163,13 @@ class LocalOrigin:
 
 @dataclass(frozen=True)
 class ParameterValue:
-    """A parameter as the autopilot told it: PARAM_VALUE (#22)."""
+    """A parameter as the autopilot told it: PARAM_VALUE (#22). param_type is MAV_PARAM_TYPE, 9 a
+    32-bit float; value is the number itself, however it was packed."""
 
     time_ns: int
     name: str
     value: float
+    param_type: int = 9
 
 
 @dataclass(frozen=True)
