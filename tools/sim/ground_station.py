@@ -31,6 +31,9 @@ STREAM_HZ = {
 ANSWER_S = 10.0  # of wall time for an answer to a request
 NO_SUCH_PARAMETER_S = 3.0
 ASK_AGAIN_S = 0.5
+RETRY_S = 0.5
+HEARTBEATS_WAITED = 4  # seconds
+AUTOPILOT = 1  # its component id
 RECEIVED_AT_ONCE = 500
 FORCE_REBOOT = 20190226  # MAV_CMD 246, parameter 6: while armed, too
 TAKEN_OFF_SHARE = 0.95  # of the height asked for
@@ -72,18 +75,7 @@ class GroundStation:
         self._mission_result: int | None = None
         # What is done while waiting for an answer: a closed loop goes on flying.
         self.meanwhile: Callable[[], object] = lambda: self.pump(wait_s=0.05)
-        try:
-            self._connection: Any = mavutil.mavlink_connection(
-                address, source_system=SYSTEM_ID, dialect="ardupilotmega", retries=round(wait_s)
-            )
-        except (OSError, ValueError) as e:
-            raise InputError(
-                f"{address}: no autopilot answers ({e}); start ArduPilot's SITL, and give the "
-                "address of its first serial port, as tcp:127.0.0.1:5760"
-            ) from e
-        beat = self._connection.wait_heartbeat(timeout=wait_s)
-        if beat is None:
-            raise InputError(f"{address}: connected, but no HEARTBEAT came in {wait_s:.0f} s")
+        self._connection, beat = _connect(address, wait_s)
         self.system_id = int(self._connection.target_system)
         self.type = int(beat.type)
 
@@ -260,3 +252,32 @@ class GroundStation:
                 float(m.roll), float(m.pitch), float(m.yaw), float(m.vn), float(m.ve),
             )
         )  # fmt: skip
+
+
+def _connect(address: str, wait_s: float) -> tuple[Any, Any]:
+    """(connection, first heartbeat). Tries again: a rebooting autopilot answers once more
+    before it goes."""
+    until = time.monotonic() + wait_s
+    why = f"no HEARTBEAT came in {wait_s:.0f} s"
+    while time.monotonic() < until:
+        try:
+            connection: Any = mavutil.mavlink_connection(
+                address, source_system=SYSTEM_ID, dialect="ardupilotmega", retries=0
+            )
+        except (OSError, ValueError) as e:
+            why = str(e)
+            time.sleep(RETRY_S)
+            continue
+        connection.autoreconnect = False
+        for _ in range(HEARTBEATS_WAITED):
+            beat = connection.recv_match(type="HEARTBEAT", blocking=True, timeout=1.0)
+            if beat is not None and beat.get_srcComponent() == AUTOPILOT:
+                return connection, beat
+            if getattr(connection, "port", None) is None:
+                break
+        connection.close()
+        time.sleep(RETRY_S)
+    raise InputError(
+        f"{address}: no autopilot answers ({why}); start ArduPilot's SITL, and give the address "
+        "of its first serial port, as tcp:127.0.0.1:5760"
+    )
