@@ -2,7 +2,7 @@
 "use strict";
 
 const PERIOD_MS = 400, TRACKS_EVERY = 3, SLOWEST_MS = 8000;
-const NAMES = { estimate: "Pilotage", autopilot: "autopilot", gnss0: "GNSS", gnss1: "GNSS 2", gnss2: "GNSS 3", gnss3: "GNSS 4" };
+const NAMES = { estimate: "Pilotage", gnss0: "GNSS", gnss1: "GNSS 2", gnss2: "GNSS 3", gnss3: "GNSS 4", autopilot: "autopilot" };
 const MODE = { tracking: "good", coasting: "warn", lost: "bad" };
 const GNSS = { good: "good", degraded: "warn", lost: "bad", jammed: "bad", spoofed: "bad", unknown: "" };
 const FIX_TYPES = ["no receiver", "no fix", "2D", "3D", "DGPS", "RTK float", "RTK fixed", "static", "PPP"];
@@ -19,6 +19,11 @@ function row(...cells) {
   const tr = element("tr");
   tr.append(...cells.map(c => c instanceof Node ? c : element("td", c)));
   return tr;
+}
+function said(...parts) {  // [text, class], one behind another
+  const td = element("td");
+  td.append(...parts.flatMap(([text, cls]) => text ? [element("span", text, cls), " "] : []));
+  return td;
 }
 const words = text => text.replaceAll("_", " ");
 function seconds(s) {
@@ -66,10 +71,10 @@ function showGnss(s) {
     r.age_s > 3 ? element("td", `${seconds(r.age_s)} ago`, "bad") : "")));
 }
 function showHealth(s) {
-  const rows = s.health.map(h => row(words(h.name), element("td", h.problem || "good", h.problem ? "bad" : "good"), element("td", h.detail, "soft")));
+  const rows = s.health.map(h => row(words(h.name), said([h.problem || "good", h.problem ? "bad" : "good"], [h.detail, "soft"])));
   if (s.ekf) {
     const worst = Math.max(s.ekf.position_variance, s.ekf.velocity_variance);
-    rows.push(row("autopilot's EKF", element("td", worst < 0.8 ? "good" : worst < 1 ? "near its gate" : "rejecting", worst < 0.8 ? "good" : worst < 1 ? "warn" : "bad"), element("td", `test ratio ${worst.toFixed(2)}`, "soft")));
+    rows.push(row("autopilot's EKF", said(worst < 0.8 ? ["good", "good"] : worst < 1 ? ["near its gate", "warn"] : ["rejecting", "bad"], [`test ratio ${worst.toFixed(2)}`, "soft"])));
   }
   fill($("health"), rows.length ? rows : [row("nothing reported yet")]);
 }
@@ -133,7 +138,7 @@ async function main() {
       map.show(status);
       if (turn % TRACKS_EVERY === 0) {
         map.addTracks(await json(`/tracks.json?${map.held()}`));
-        fill($("legend"), Object.keys(map.tracks).map(name => {
+        fill($("legend"), Object.keys(NAMES).filter(name => name in map.tracks).map(name => {
           const line = element("div"), key = element("i");
           key.style.background = COLOURS[name] || "#fff";
           line.append(key, NAMES[name] || name);

@@ -31,7 +31,7 @@ _HELD = re.compile(r"([a-z0-9]{1,16})=([0-9]{1,6})\.([0-9]{1,6})")
 
 @dataclass(frozen=True)
 class Answer:
-    """keep_s: how long a browser may keep it."""
+    """An empty body: nothing to see there. keep_s: how long a browser may keep it."""
 
     body: bytes
     media_type: str
@@ -77,7 +77,7 @@ class Pages:
             data = self._tiles.tile(level, x, y)
         except InputError:
             return None  # the navigator refuses frames over it by name
-        return None if data is None else Answer(data, media_type(data), A_DAY_S)
+        return Answer(data, media_type(data), A_DAY_S) if data else Answer(b"", "image/png")
 
     def _pair(self) -> Answer | None:
         pictured = self._board.read().pictured

@@ -41,7 +41,7 @@ WHOLE_REQUEST_S = 10.0  # however slowly its bytes come
 NICENESS = 10  # of the threads that answer
 POLL_S = 0.25
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -162,7 +162,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         answer = self.server.pages.answer(path, query)
         if answer is None:
             return self.send_error(HTTPStatus.NOT_FOUND)
-        self.send_response(HTTPStatus.OK)
+        self.send_response(HTTPStatus.OK if answer.body else HTTPStatus.NO_CONTENT)
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(len(answer.body)))
         keep = f"private, max-age={answer.keep_s}" if answer.keep_s else "no-store"

@@ -94,7 +94,9 @@ def map_json(pack: MapPack, lowest_level: int) -> Json:
         "bounds": [south, west, north, east],
         "lowest_level": lowest_level,
         "levels": list(pack.levels),
-        "attribution": sorted({s.attribution or s.name for s in pack.manifest.imagery}),
+        "attribution": sorted(
+            {s.attribution for s in pack.manifest.imagery if s.attribution != "unknown"}
+        ),
         "model": pack.manifest.model.id,
     }
 
