@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import cv2
+import numpy as np
 
 from onboard.camera import Camera
 from onboard.companion import Companion
@@ -169,7 +170,7 @@ class ClosedLoop:
             with held(self._lockstep):
                 picture = self._render(truth, dark.amount if dark else 1.0)
             if scenario.active(FaultKind.CAMERA_BLURRED, at_s):
-                picture = cv2.blur(picture, (BLUR_PX, BLUR_PX))
+                picture = np.asarray(cv2.blur(picture, (BLUR_PX, BLUR_PX)), np.uint8)
         self._last_picture = picture
         begin_ns = truth.time_ns + round(scenario.camera.delay_s * 1e9)
         finish_ns = begin_ns + round(scenario.camera.work_s * 1e9)

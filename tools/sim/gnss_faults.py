@@ -58,10 +58,9 @@ class GnssFaults:
 
     def _parameters(self, fault: Fault) -> dict[str, float]:
         """Those that the fault changes, with their values now."""
+        choices: list[tuple[str, ...]] = list(GLITCH_NAMES)
         if fault.kind in NAMES:
             choices = [(name,) for name, _ in NAMES[fault.kind]]
-        else:
-            choices = list(GLITCH_NAMES)
         for names in choices:
             values = {name: self._station.parameter(name) for name in names}
             known = {name: value for name, value in values.items() if value is not None}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m
-from onboard.reasons import GnssState, Mode
 from onboard.publish import is_trusted
-from tools.sim.closed_loop import Flown, Moment
+from onboard.reasons import GnssState, Mode
 from tools.scores import CHI2_95
+from tools.sim.closed_loop import Flown, Moment
 from tools.sim.scenario import Expected, FaultKind, Scenario
 
 NS = 1e-9
