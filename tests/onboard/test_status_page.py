@@ -88,8 +88,7 @@ def test_it_shows_the_flight(
 def test_the_map_can_be_moved_and_follows_again(server: StatusServer, browser: Browser) -> None:
     browser.open(server.url, *SIZES[0])
     shows(browser, "legend", "Pilotage")
-    before = browser.value(_OF_THE_ARROW)
-    assert before is not None
+    before = browser.wait_for(_OF_THE_ARROW)
     browser.drag((400, 400), (300, 350))
     browser.wait_for("document.getElementById('follow').getAttribute('aria-pressed') === 'false'")
     browser.wait_for(f"{_OF_THE_ARROW} !== {before!r}")
