@@ -1,192 +1,236 @@
-"""Estimates into what the autopilot is sent: GPS_INPUT at a steady rate, HEARTBEAT, STATUSTEXT.
+"""Estimates into what the autopilot is sent: the configured outputs at their rates, HEARTBEAT,
+STATUSTEXT.
 
-What an autopilot makes of GPS_INPUT decides the fields. Its takeover jumps onto the first
-position without a gate, so fix_type is 3 only while the estimate is trusted. It takes the
-accuracy as the measurement's sigma, so that is the covariance's. It takes an ignored velocity
-for zero when told to fuse velocity: set EK3_SRC1_VELXY=0 and EK3_SRC1_VELZ=0 on ArduPilot.
-It selects a receiver by fix_type and satellites, so 6 satellites never outbid a real one.
-Every message carries the position forward to the moment it is sent; the autopilot knows
-nothing of the fix's age.
+Every message carries the position forward to the moment it is sent; the autopilot knows nothing
+of the fix's age. A position that isn't trusted is never offered. GPS_INPUT goes out at 10 Hz in
+any case, with fix_type 1 where no position is offered: its receiver must be healthy for ArduPilot
+to switch to it within a second. On the ground ArduPilot refuses to arm while a configured
+receiver has no fix ("GPS 2: Bad fix"), so the policy (`PublishWhen`) counts from arming on: a
+disarmed vehicle is told every trusted position.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import replace
+from typing import Any
 
-from onboard.messages import Estimate
-from onboard.reasons import Mode
+from onboard.autopilot.contract import Link
+from onboard.errors import InputError
+from onboard.flight_settings import Output, PublishSettings, PublishWhen
+from onboard.geodesy import enu_offset_m
+from onboard.messages import (
+    Attitude,
+    Estimate,
+    Event,
+    GnssAssessment,
+    LocalOrigin,
+    VehicleState,
+)
+from onboard.outputs.external_position import external_position
+from onboard.outputs.global_position import global_position, require_dialect
+from onboard.outputs.gps_input import gps_input
+from onboard.outputs.heartbeat import heartbeat
+from onboard.outputs.local_frame import missing
+from onboard.outputs.moment import Moment, accuracy_m, is_sound
+from onboard.outputs.moment import is_trusted as is_trusted
+from onboard.outputs.nmea import nmea
+from onboard.outputs.odometry import odometry
+from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING, Announcer
+from onboard.outputs.vision_position import vision_position
+from onboard.reasons import GnssState, Mode
 
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000
-MAX_AMSL_M = 100_000.0  # above everything that flies by an autopilot
-MAX_TRUSTED_ACCURACY_M = 20.0  # an ungated takeover moves the vehicle by about this much
-MAX_VELOCITY_SIGMA_M_S = 1.0  # a larger speed_accuracy keeps ArduPilot from arming
-MIN_VELOCITY_SIGMA_M_S = 0.3  # claiming less made its EKF lanes switch
-NO_ACCURACY_M = 9999.0
-SATELLITES = 6  # the least that ArduPilot arms with, and fewer than any good receiver has
-TRUSTED_DOP, UNTRUSTED_DOP = 1.0, 99.99  # hdop above 2.5 keeps it from arming
-GPS_ID = 1  # the second receiver (GPS2_TYPE=14)
-FIX_NONE, FIX_3D = 1, 3
-GPS_EPOCH_S = 315_964_800  # 1980-01-06 in Unix time
-LEAP_SECONDS = 18  # GPS is ahead of UTC by this since 2017
-WEEK_MS = 7 * 86_400_000
-MAX_WEEK, MAX_TIME_USEC = 2**16 - 1, 2**64 - 1  # what the fields hold
+GOOD_FOR_NS = 5_000_000_000  # GNSS must have been good so long before the offer is withdrawn
+VEHICLE_AGE_NS = 5_000_000_000  # an older heartbeat doesn't tell whether it is armed
+MIN_JUMP_M = 5.0  # a smaller step passes the autopilot's innovation gate
+JUMP_SIGMAS = 3.0  # of the accuracy told before
 
-# GPS_INPUT_IGNORE_FLAGS
-IGNORE_ALT, IGNORE_VEL_HORIZ, IGNORE_VEL_VERT = 1, 8, 16
-IGNORE_SPEED_ACCURACY, IGNORE_VERTICAL_ACCURACY = 32, 128
-
-# MAV_SEVERITY
-CRITICAL, WARNING, NOTICE, INFO = 2, 4, 5, 6
+MAKERS: dict[Output, tuple[Callable[[Moment], Any | None], int]] = {
+    Output.GPS_INPUT: (gps_input, PERIOD_NS),
+    Output.ODOMETRY: (odometry, PERIOD_NS),
+    Output.VISION_POSITION: (vision_position, PERIOD_NS),
+    Output.GLOBAL_POSITION: (global_position, 2 * PERIOD_NS),
+    Output.EXTERNAL_POSITION: (external_position, 20 * PERIOD_NS),  # each one resets the EKF
+    Output.NMEA: (nmea, 2 * PERIOD_NS),
+}
+LOCAL_OUTPUTS = (Output.ODOMETRY, Output.VISION_POSITION)
 MODE_TEXTS = {
     Mode.TRACKING: (NOTICE, "Pilotage: has a position"),
     Mode.COASTING: (WARNING, "Pilotage: no fix, coasting"),
     Mode.LOST: (CRITICAL, "Pilotage: position lost"),
 }
 SEARCHING = (INFO, "Pilotage: no position yet")
-
-
-@dataclass(frozen=True)
-class GpsInput:
-    """The fields of GPS_INPUT (#232), in its units: lat and lon 1e-7 deg, alt m AMSL,
-    velocities and accuracies m/s and m, yaw 0 for none."""
-
-    time_usec: int
-    gps_id: int
-    ignore_flags: int
-    time_week_ms: int
-    time_week: int
-    fix_type: int
-    lat: int
-    lon: int
-    alt: float
-    hdop: float
-    vdop: float
-    vn: float
-    ve: float
-    vd: float
-    speed_accuracy: float
-    horiz_accuracy: float
-    vert_accuracy: float
-    satellites_visible: int
-    yaw: int = 0
-
-
-class Link(Protocol):
-    """Where messages go: `mavlink_link.MavlinkLink`."""
-
-    def send_gps_input(self, fields: GpsInput) -> None: ...
-
-    def send_heartbeat(self, has_position: bool) -> None: ...
-
-    def send_text(self, severity: int, text: str) -> None: ...
+GNSS_SEVERITIES = {
+    GnssState.GOOD: NOTICE,
+    GnssState.DEGRADED: WARNING,
+    GnssState.LOST: CRITICAL,
+    GnssState.JAMMED: CRITICAL,
+    GnssState.SPOOFED: CRITICAL,
+}
 
 
 class Publisher:
-    """Called every PERIOD_NS of the caller's clock: the log's in replay, the monotonic one in
-    flight. estimate_at must carry the position forward to any time."""
+    """A part of `companion.Companion`: called every PERIOD_NS of the caller's clock, the log's
+    in replay, the monotonic one in flight."""
 
     def __init__(
         self,
         link: Link,
-        estimate_at: Callable[[int], Estimate | None],
+        settings: PublishSettings | None = None,
         utc_minus_clock_ns: int | None = None,
+        nmea_link: Link | None = None,
     ) -> None:
-        """utc_minus_clock_ns: Unix time minus the caller's clock, where known."""
+        """utc_minus_clock_ns: Unix time minus the caller's clock, where known. nmea_link is
+        given NMEA's bytes. Raises InputError: outputs that can't be had, or not together."""
+        self._settings = settings or PublishSettings()
+        _check(self._settings, nmea_link)
         self._link = link
-        self._estimate_at = estimate_at
-        self._utc_minus_clock_ns = utc_minus_clock_ns
+        self._nmea_link = nmea_link
+        self._now = Moment(0, utc_minus_clock_ns=utc_minus_clock_ns)
+        self._announcer = Announcer(link)
+        self._due_ns: dict[Output, int] = {}
         self._heartbeat_ns: int | None = None
         self._mode: Mode | None = None
+        self._policy = _Policy(self._settings.when)
+        self._last_sound: Estimate | None = None
 
-    def publish_at(self, now_ns: int) -> None:
-        """Sends the position as of now, a heartbeat once a second, a text on a new mode."""
-        estimate = self._estimate_at(now_ns)
-        mode = estimate.mode if estimate is not None else Mode.LOST
-        if self._heartbeat_ns is None or now_ns - self._heartbeat_ns >= HEARTBEAT_NS:
-            self._link.send_heartbeat(mode is not Mode.LOST)
-            self._heartbeat_ns = now_ns
+    def hear(self, event: Event) -> None:
+        """Keeps what the messages are made of."""
+        if isinstance(event, Attitude):
+            self._now = replace(self._now, attitude=event)
+        elif isinstance(event, VehicleState):
+            self._now = replace(self._now, vehicle=event)
+        elif isinstance(event, LocalOrigin):
+            was = self._now.origin
+            place = (event.lat_deg, event.lon_deg, event.amsl_m)
+            if was is not None and (was.lat_deg, was.lon_deg, was.amsl_m) != place:
+                self._count_reset()
+            self._now = replace(self._now, origin=event)
+
+    def act(self, now_ns: int, estimate: Estimate | None, gnss: GnssAssessment) -> None:
+        """Sends what is due, as of now."""
+        sound = estimate if estimate is not None and is_sound(estimate) else None
+        if sound is not None and self._has_jumped(sound):
+            self._count_reset()
+        if sound is not None:
+            self._last_sound = sound if is_trusted(sound) else None
+        else:
+            self._last_sound = None
+        wanted = self._policy.wants(now_ns, gnss) or self._is_disarmed(now_ns)
+        offered = wanted and is_trusted(sound)
+        self._now = replace(self._now, now_ns=now_ns, estimate=sound, offered=offered)
+        mode = sound.mode if sound is not None else Mode.LOST
+        if _is_due(self._heartbeat_ns, now_ns):
+            self._heartbeat_ns = now_ns + HEARTBEAT_NS
+            self._link.send(heartbeat(mode is not Mode.LOST))
+        for output in self._settings.outputs:
+            self._send(output, now_ns)
+        self._announce(mode, gnss)
+        self._announcer.act(now_ns)
+
+    def _send(self, output: Output, now_ns: int) -> None:
+        if not _is_due(self._due_ns.get(output), now_ns):
+            return
+        make, period_ns = MAKERS[output]
+        message = make(self._now)
+        if message is None:
+            return
+        self._due_ns[output] = now_ns + period_ns
+        to = self._nmea_link if output is Output.NMEA else self._link
+        if to is not None:
+            to.send(message)
+
+    def _announce(self, mode: Mode, gnss: GnssAssessment) -> None:
         if mode is not self._mode:
             starting = self._mode is None and mode is Mode.LOST
-            self._link.send_text(*(SEARCHING if starting else MODE_TEXTS[mode]))
+            self._announcer.say("mode", *(SEARCHING if starting else MODE_TEXTS[mode]))
             self._mode = mode
-        self._link.send_gps_input(gps_input(estimate, now_ns, self._utc_minus_clock_ns))
+        if gnss.state in GNSS_SEVERITIES:
+            text = f"Pilotage: GNSS {gnss.state.value}"
+            self._announcer.say("gnss", GNSS_SEVERITIES[gnss.state], text)
+        if self._now.offered and any(o in self._settings.outputs for o in LOCAL_OUTPUTS):
+            lacking = missing(self._now)
+            if lacking is not None:
+                self._announcer.say("local", WARNING, f"Pilotage: waits for {lacking}")
+
+    def _is_disarmed(self, now_ns: int) -> bool:
+        vehicle = self._now.vehicle
+        if vehicle is None or now_ns - vehicle.time_ns > VEHICLE_AGE_NS:
+            return False
+        return not vehicle.armed
+
+    def _has_jumped(self, estimate: Estimate) -> bool:
+        """Whether a trusted position is one that the last trusted one didn't lead to."""
+        before = self._last_sound
+        if not is_trusted(estimate):
+            return False
+        if before is None:
+            return True
+        since_s = (estimate.time_ns - before.time_ns) * 1e-9
+        east_m, north_m = enu_offset_m(
+            before.lat_deg, before.lon_deg, estimate.lat_deg, estimate.lon_deg
+        )
+        step_m = math.hypot(
+            east_m - before.velocity_east_m_s * since_s,
+            north_m - before.velocity_north_m_s * since_s,
+        )
+        return step_m > max(MIN_JUMP_M, JUMP_SIGMAS * accuracy_m(before))
+
+    def _count_reset(self) -> None:
+        self._now = replace(self._now, reset_counter=(self._now.reset_counter + 1) % 256)
 
 
-def gps_input(
-    estimate: Estimate | None, time_ns: int, utc_minus_clock_ns: int | None = None
-) -> GpsInput:
-    """The message that says exactly what is known. estimate None, or not in numbers: no fix.
+class _Policy:
+    """Whether the state of GNSS calls for a position; once it did, until GNSS has been good
+    for GOOD_FOR_NS."""
 
-    horiz_accuracy is the 2-D root mean square. Without a sea-level height alt is ignored;
-    without a velocity that was measured, velocity is. The vertical velocity always is.
-    """
-    if estimate is not None and not _in_numbers(estimate):
-        estimate = None
-    week, week_ms = _gps_week(time_ns, utc_minus_clock_ns)
-    ignore = IGNORE_VEL_VERT
-    accuracy_m, alt_m, vert_accuracy_m = NO_ACCURACY_M, None, None
-    lat_deg = lon_deg = vn = ve = speed_accuracy = 0.0
-    velocity_sigma = None
-    if estimate is not None:
-        lat_deg, lon_deg = estimate.lat_deg, estimate.lon_deg
-        accuracy_m = math.sqrt(float(estimate.covariance[0, 0] + estimate.covariance[1, 1]))
-        alt_m, vert_accuracy_m = estimate.amsl_m, estimate.amsl_sigma_m
-        velocity_sigma = estimate.velocity_sigma_m_s
-    if alt_m is not None and not abs(alt_m) <= MAX_AMSL_M:
-        alt_m, vert_accuracy_m = None, None
-    trusted = (
-        estimate is not None
-        and estimate.mode is not Mode.LOST
-        and accuracy_m <= MAX_TRUSTED_ACCURACY_M
-    )
-    if estimate is not None and velocity_sigma is not None:
-        vn, ve = estimate.velocity_north_m_s, estimate.velocity_east_m_s
-        speed_accuracy = max(MIN_VELOCITY_SIGMA_M_S, velocity_sigma)
-    if not trusted or not 0.0 < speed_accuracy <= MAX_VELOCITY_SIGMA_M_S:
-        ignore |= IGNORE_VEL_HORIZ | IGNORE_SPEED_ACCURACY
-        vn = ve = speed_accuracy = 0.0
-    if alt_m is None:
-        ignore |= IGNORE_ALT
-    if vert_accuracy_m is None:
-        ignore |= IGNORE_VERTICAL_ACCURACY
-    dop = TRUSTED_DOP if trusted else UNTRUSTED_DOP
-    return GpsInput(
-        time_usec=min(max(0, time_ns // 1000), MAX_TIME_USEC),
-        gps_id=GPS_ID,
-        ignore_flags=ignore,
-        time_week_ms=week_ms,
-        time_week=week,
-        fix_type=FIX_3D if trusted else FIX_NONE,
-        lat=round(lat_deg * 1e7),
-        lon=round(lon_deg * 1e7),
-        alt=alt_m or 0.0,
-        hdop=dop,
-        vdop=dop,
-        vn=vn,
-        ve=ve,
-        vd=0.0,
-        speed_accuracy=speed_accuracy,
-        horiz_accuracy=min(accuracy_m, NO_ACCURACY_M),
-        vert_accuracy=vert_accuracy_m or 0.0,
-        satellites_visible=SATELLITES if trusted else 0,
-    )
+    def __init__(self, when: PublishWhen) -> None:
+        self._when = when
+        self._wanted = False
+        self._good_since_ns: int | None = None
+
+    def wants(self, now_ns: int, gnss: GnssAssessment) -> bool:
+        if self._when is PublishWhen.ALWAYS:
+            return True
+        calls = {GnssState.SPOOFED}
+        if self._when is PublishWhen.ON_LOSS:  # a receiver that was never heard is lost, too
+            calls |= {GnssState.LOST, GnssState.JAMMED, GnssState.UNKNOWN}
+        if gnss.state in calls:
+            self._wanted, self._good_since_ns = True, None
+        elif gnss.state is not GnssState.GOOD:
+            self._good_since_ns = None
+        elif self._good_since_ns is None:
+            self._good_since_ns = now_ns
+        elif now_ns - self._good_since_ns >= GOOD_FOR_NS:
+            self._wanted = False
+        return self._wanted
 
 
-def _gps_week(time_ns: int, utc_minus_clock_ns: int | None) -> tuple[int, int]:
-    """(week, milliseconds of it); (0, 0), which ArduPilot accepts, where UTC is not known."""
-    if utc_minus_clock_ns is None:
-        return 0, 0
-    unix_ms = (time_ns + utc_minus_clock_ns) // 1_000_000
-    gps_ms = unix_ms + (LEAP_SECONDS - GPS_EPOCH_S) * 1000
-    week, week_ms = divmod(gps_ms, WEEK_MS)
-    return (week, week_ms) if 0 <= week <= MAX_WEEK else (0, 0)
+def _is_due(due_ns: int | None, now_ns: int) -> bool:
+    """Half a period early is in time: ticks jitter. A clock that was set back waits for no one."""
+    if due_ns is None:
+        return True
+    return now_ns >= due_ns - PERIOD_NS // 2 or due_ns - now_ns > 10 * HEARTBEAT_NS
 
 
-def _in_numbers(estimate: Estimate) -> bool:
-    values = [estimate.lat_deg, estimate.lon_deg, *map(float, estimate.covariance.flat)]
-    values += [estimate.velocity_north_m_s, estimate.velocity_east_m_s]
-    return all(map(math.isfinite, values))
+def _check(settings: PublishSettings, nmea_link: Link | None) -> None:
+    outputs = set(settings.outputs)
+    if not outputs:
+        raise InputError("publish.outputs: is empty; give at least one, as 'gps_input'")
+    if Output.GLOBAL_POSITION in outputs:
+        require_dialect()
+    if Output.NMEA in outputs and nmea_link is None:
+        raise InputError("publish.outputs: 'nmea' needs publish.nmea_address; give one")
+    local = outputs.intersection(LOCAL_OUTPUTS)
+    if Output.EXTERNAL_POSITION in outputs and local:
+        raise InputError(
+            f"publish.outputs: 'external_position' and '{min(o.value for o in local)}' stamp by "
+            "different clocks, and ArduPilot keeps one for both; give one of them"
+        )
+    if len(local) > 1:
+        raise InputError(
+            "publish.outputs: 'odometry' and 'vision_position' tell the same twice; give one"
+        )

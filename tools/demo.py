@@ -186,7 +186,7 @@ def _fly(flight: SimulatedFlight, navigator: Navigator, pack: MapPack, address: 
                 flight.events(),
                 navigator,
                 pack,
-                Publisher(link, navigator.estimate_at),
+                Publisher(link),
                 on_frame=lambda _: bar.update(1),
             )
     finally:

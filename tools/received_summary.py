@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onboard.geodesy import distance_m
-from onboard.publish import FIX_3D
+from onboard.outputs.gps_input import FIX_3D
 from tools.gps_input_listener import Received
 from tools.run_record import RunRecord
 from tools.scores import spread

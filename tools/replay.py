@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         lost_ns = photos[0].time_ns + round(args.gnss_lost_after * 1e9)
     navigator = Navigator(inputs.pack, inputs.describer, inputs.camera)
     link = MavlinkLink(args.mavlink) if args.mavlink else None
-    publisher = Publisher(link, navigator.estimate_at, utc_minus_clock_ns=0) if link else None
+    publisher = Publisher(link, utc_minus_clock_ns=0) if link else None
     events = photo_events(photos, inputs.by_gimbal, lost_ns)
     try:
         with tqdm(total=len(photos), unit="photo", smoothing=0) as bar:

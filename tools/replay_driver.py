@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from onboard.companion import Part
 from onboard.map_pack import MapPack
-from onboard.messages import Estimate, Event, Frame, FrameResult
+from onboard.messages import Estimate, Event, Frame, FrameResult, GnssAssessment, RecordedFrame
 from onboard.publish import PERIOD_NS
 from tools.pose_csv import photo_key
 from tools.run_record import FrameRecord, RunRecord, Tick, keep_frame
@@ -32,11 +33,7 @@ class Navigates(Protocol):
 
     def estimate_at(self, time_ns: int) -> Estimate | None: ...
 
-
-class Publishes(Protocol):
-    """`onboard.publish.Publisher`."""
-
-    def publish_at(self, now_ns: int) -> None: ...
+    def gnss_at(self, now_ns: int) -> GnssAssessment: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def drive(
     events: Iterable[Event],
     navigator: Navigates,
     pack: MapPack,
-    publisher: Publishes | None = None,
+    publisher: Part | None = None,
     recorded_pace: bool = False,
     on_frame: Callable[[FrameRecord], None] = lambda _: None,
 ) -> Driven:
@@ -69,10 +66,13 @@ def drive(
         for now_ns in _ticks_between(last_ns, event.time_ns):
             if pace:
                 pace.wait(now_ns)
+            estimate = navigator.estimate_at(now_ns)
             if publisher:
-                publisher.publish_at(now_ns)
-            ticks.append(Tick(now_ns, navigator.estimate_at(now_ns)))
+                publisher.act(now_ns, estimate, navigator.gnss_at(now_ns))
+            ticks.append(Tick(now_ns, estimate))
         last_ns = event.time_ns if last_ns is None else max(last_ns, event.time_ns)
+        if publisher and not isinstance(event, Frame | RecordedFrame):
+            publisher.hear(event)
         result = navigator.handle(event)
         if result is not None and isinstance(event, Frame):
             frames.append(keep_frame(result, pack))

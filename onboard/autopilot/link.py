@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.publish import GpsInput
 
 os.environ["MAVLINK20"] = "1"  # pymavlink reads it on import
 from pymavlink import mavutil
@@ -18,8 +17,6 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 SYSTEM_ID = 1  # the autopilot's own: a companion is a part of the vehicle
 COMPONENT_ID = mavlink.MAV_COMP_ID_VISUAL_INERTIAL_ODOMETRY  # 197
-MAVLINK_VERSION = 3  # what HEARTBEAT says in MAVLink 2, too
-TEXT_LENGTH = 50  # of STATUSTEXT
 MAX_DRAINED = 1000  # messages taken from the receive buffer at once
 FORMS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT or a serial device such as /dev/ttyTHS1"
 
@@ -64,33 +61,10 @@ class MavlinkLink:
                 messages.append(message)
         return messages
 
-    def send_gps_input(self, fields: GpsInput) -> None:
-        """GPS_INPUT (#232)."""
+    def send(self, message: Any) -> None:
+        """Any pymavlink message; see `contract.Link`."""
         if self._listens:
             self.receive()  # a listening socket answers whoever spoke to it
-        self._send(mavlink.MAVLink_gps_input_message(**vars(fields)))
-
-    def send_heartbeat(self, has_position: bool) -> None:
-        """HEARTBEAT (#0) of an onboard controller; standby while it has no position."""
-        self._send(
-            mavlink.MAVLink_heartbeat_message(
-                type=mavlink.MAV_TYPE_ONBOARD_CONTROLLER,
-                autopilot=mavlink.MAV_AUTOPILOT_INVALID,
-                base_mode=0,
-                custom_mode=0,
-                system_status=(
-                    mavlink.MAV_STATE_ACTIVE if has_position else mavlink.MAV_STATE_STANDBY
-                ),
-                mavlink_version=MAVLINK_VERSION,
-            )
-        )
-
-    def send_text(self, severity: int, text: str) -> None:
-        """STATUSTEXT (#253), cut at 50 bytes. severity: MAV_SEVERITY."""
-        shown = text.encode("ascii", "replace")[:TEXT_LENGTH]
-        self._send(mavlink.MAVLink_statustext_message(severity, shown))
-
-    def _send(self, message: Any) -> None:
         with contextlib.suppress(OSError):  # pymavlink raises when a reconnection fails
             self._connection.mav.send(message)
 

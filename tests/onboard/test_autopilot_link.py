@@ -10,7 +10,10 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.autopilot.link import MavlinkLink
 from onboard.errors import InputError
-from onboard.publish import WARNING, gps_input
+from onboard.outputs.gps_input import gps_input
+from onboard.outputs.heartbeat import heartbeat
+from onboard.outputs.moment import Moment
+from onboard.outputs.status_text import WARNING, status_text
 from tests.onboard.flights import GOOD
 
 
@@ -35,18 +38,19 @@ def receive(connection: mavutil.mavfile, count: int) -> list[mavlink.MAVLink_mes
 def test_an_autopilot_decodes_what_was_sent(port: int) -> None:
     autopilot = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}")
     link = MavlinkLink(f"udpout:127.0.0.1:{port}")
-    sent = gps_input(GOOD, 5_000_000_000)
-    link.send_heartbeat(True)
-    link.send_gps_input(sent)
-    link.send_text(WARNING, "Pilotage: " + "ä" * 60)
-    heartbeat, gps, text = receive(autopilot, 3)
+    sent = gps_input(Moment(5_000_000_000, GOOD, offered=True))
+    link.send(heartbeat(True))
+    link.send(sent)
+    link.send(status_text(WARNING, "Pilotage: " + "ä" * 60))
+    beat, gps, text = receive(autopilot, 3)
     link.close()
     autopilot.close()
-    assert heartbeat.type == mavlink.MAV_TYPE_ONBOARD_CONTROLLER
-    assert heartbeat.autopilot == mavlink.MAV_AUTOPILOT_INVALID
-    assert (heartbeat.get_srcSystem(), heartbeat.get_srcComponent()) == (1, 197)
+    assert beat.type == mavlink.MAV_TYPE_ONBOARD_CONTROLLER
+    assert beat.autopilot == mavlink.MAV_AUTOPILOT_INVALID
+    assert (beat.get_srcSystem(), beat.get_srcComponent()) == (1, 197)
     assert gps.get_type() == "GPS_INPUT"
-    for name, value in vars(sent).items():
+    for name in sent.fieldnames:
+        value = getattr(sent, name)
         assert getattr(gps, name) == pytest.approx(value, rel=1e-6), name
     assert gps.get_msgbuf()[0] == mavlink.PROTOCOL_MARKER_V2
     assert (text.severity, len(text.text)) == (WARNING, 50)
@@ -57,7 +61,7 @@ def test_a_listening_link_answers_who_spoke_to_it(port: int) -> None:
     autopilot = mavutil.mavlink_connection(f"udpout:127.0.0.1:{port}")
     autopilot.mav.heartbeat_send(2, 3, 0, 0, 4)
     time.sleep(0.05)
-    link.send_gps_input(gps_input(GOOD, 0))
+    link.send(gps_input(Moment(0, GOOD, offered=True)))
     (gps,) = receive(autopilot, 1)
     link.close()
     autopilot.close()
@@ -80,7 +84,7 @@ def test_an_autopilot_that_hangs_up_stops_nothing() -> None:
         peer, _ = server.accept()
         peer.close()
     for _ in range(5):
-        link.send_gps_input(gps_input(GOOD, 0))
+        link.send(gps_input(Moment(0, GOOD, offered=True)))
         link.receive()
 
 

@@ -1,166 +1,258 @@
-"""What the autopilot is told, field by field, and when."""
+"""What the autopilot is told and when: policy, rates, texts, resets."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
-from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
-from onboard.messages import Estimate
-from onboard.publish import (
-    CRITICAL,
-    IGNORE_ALT,
-    IGNORE_SPEED_ACCURACY,
-    IGNORE_VEL_HORIZ,
-    IGNORE_VEL_VERT,
-    IGNORE_VERTICAL_ACCURACY,
-    INFO,
-    NOTICE,
-    PERIOD_NS,
-    WARNING,
-    GpsInput,
-    Publisher,
-    gps_input,
-)
-from onboard.reasons import Mode
+from onboard.errors import InputError
+from onboard.flight_settings import Output, PublishSettings, PublishWhen
+from onboard.messages import Attitude, Estimate, GnssAssessment, LocalOrigin, VehicleState
+from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING
+from onboard.publish import GOOD_FOR_NS, PERIOD_NS, Publisher
+from onboard.reasons import GnssState, Mode
 from tests.onboard.flights import GOOD
 
 SECOND = 1_000_000_000
-VELOCITY_FLAGS = IGNORE_VEL_HORIZ | IGNORE_SPEED_ACCURACY
+ORIGIN = LocalOrigin(0, GOOD.lat_deg, GOOD.lon_deg, 500.0)
 
 
 @dataclass
 class Written:
     """A link that keeps what it was given."""
 
-    sent: list[tuple[str, object]] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
 
-    def send_gps_input(self, fields: GpsInput) -> None:
-        self.sent.append(("gps", fields))
+    def send(self, message: Any) -> None:
+        self.sent.append(message)
 
-    def send_heartbeat(self, has_position: bool) -> None:
-        self.sent.append(("heartbeat", has_position))
+    def of(self, kind: str) -> list[Any]:
+        return [m for m in self.sent if m.get_type() == kind]
 
-    def send_text(self, severity: int, text: str) -> None:
-        self.sent.append(("text", (severity, text)))
-
-    def of(self, kind: str) -> list[object]:
-        return [value for k, value in self.sent if k == kind]
+    @property
+    def texts(self) -> list[tuple[int, str]]:
+        return [(m.severity, m.text) for m in self.of("STATUSTEXT")]
 
 
-def test_a_trusted_position_in_the_messages_units() -> None:
-    m = gps_input(GOOD, 5 * SECOND)
-    assert (m.lat, m.lon) == (471234567, -87654321)
-    assert (m.fix_type, m.gps_id, m.time_usec) == (3, 1, 5_000_000)
-    assert m.horiz_accuracy == 5.0  # sqrt(9 + 16)
-    assert (m.alt, m.vert_accuracy) == (512.0, 4.0)
-    assert (m.vn, m.ve, m.vd, m.speed_accuracy) == (3.0, -4.0, 0.0, 0.6)
-    assert m.ignore_flags == IGNORE_VEL_VERT
-    assert m.satellites_visible >= 6 and m.hdop <= 2.5  # or ArduPilot would not arm
-    assert m.yaw == 0
+def gnss(now_ns: int, state: GnssState = GnssState.GOOD) -> GnssAssessment:
+    return GnssAssessment(now_ns, state, now_ns)
 
 
-def test_no_estimate_is_no_fix() -> None:
-    m = gps_input(None, SECOND)
-    assert (m.fix_type, m.satellites_visible, m.lat, m.lon) == (1, 0, 0, 0)
-    assert m.horiz_accuracy > 1000.0
-    assert m.ignore_flags & VELOCITY_FLAGS == VELOCITY_FLAGS
-    assert m.ignore_flags & IGNORE_ALT
+def vehicle(time_ns: int = 0, armed: bool = True, autopilot: str = "ardupilot") -> VehicleState:
+    return VehicleState(time_ns, autopilot, "copter", armed, "AUTO")
+
+
+def moved(time_ns: int, north_m: float = 0.0, **changes: Any) -> Estimate:
+    """GOOD, flown on at its velocity to time_ns, and north_m beside."""
+    since_s = (time_ns - GOOD.time_ns) * 1e-9
+    north = GOOD.velocity_north_m_s * since_s + north_m
+    lat = GOOD.lat_deg + north / 111_200.0
+    lon = GOOD.lon_deg + GOOD.velocity_east_m_s * since_s / (111_320.0 * 0.6804)
+    return replace(GOOD, time_ns=time_ns, lat_deg=lat, lon_deg=lon, **changes)
+
+
+def test_each_position_is_that_of_its_own_moment() -> None:
+    link = Written()
+    publisher = Publisher(link)
+    for tick in range(3, 20):
+        now = tick * PERIOD_NS
+        publisher.act(now, moved(now), gnss(now))
+    times = [m.time_usec * 1000 for m in link.of("GPS_INPUT")]
+    assert times == [tick * PERIOD_NS for tick in range(3, 20)]
+    assert {m.fix_type for m in link.of("GPS_INPUT")} == {3}
+
+
+def test_a_heartbeat_a_second_and_a_text_per_mode() -> None:
+    modes = [None] * 40 + [Mode.TRACKING] * 40 + [Mode.COASTING] * 40 + [None] * 40
+    link = Written()
+    publisher = Publisher(link)
+    for tick, mode in enumerate(modes):
+        now = tick * PERIOD_NS
+        publisher.act(now, moved(now, mode=mode) if mode else None, gnss(now, GnssState.UNKNOWN))
+    assert len(link.of("GPS_INPUT")) == 160
+    active = [m.system_status == 4 for m in link.of("HEARTBEAT")]
+    assert active == [False] * 4 + [True] * 8 + [False] * 4
+    assert [severity for severity, _ in link.texts] == [INFO, NOTICE, WARNING, CRITICAL]
+    assert all(len(text) <= 50 for _, text in link.texts)
+
+
+def test_however_much_flickers_the_pilot_is_not_flooded() -> None:
+    link = Written()
+    publisher = Publisher(link)
+    states = [GnssState.GOOD, GnssState.JAMMED, GnssState.LOST]
+    for tick in range(600):
+        now = tick * PERIOD_NS
+        mode = [Mode.TRACKING, Mode.COASTING, Mode.LOST][tick % 3]
+        publisher.act(now, moved(now, mode=mode), gnss(now, states[tick % 3]))
+    assert 2 * 15 <= len(link.texts) <= 2 * 21  # a minute, two topics, 3 s apart
 
 
 @pytest.mark.parametrize(
-    ("changes", "fix_type"),
+    ("when", "calling"),
     [
-        ({}, 3),
-        ({"mode": Mode.COASTING}, 3),
-        ({"mode": Mode.COASTING, "covariance": np.eye(2) * 400.0}, 1),
-        ({"covariance": np.eye(2) * 400.0}, 1),
-        ({"mode": Mode.LOST}, 1),
+        (PublishWhen.ON_LOSS, {"lost", "jammed", "spoofed", "unknown"}),
+        (PublishWhen.ON_SPOOF, {"spoofed"}),
+        (PublishWhen.ALWAYS, set(s.value for s in GnssState)),
     ],
 )
-def test_fix_type_is_3_only_while_trusted(changes: dict, fix_type: int) -> None:
-    m = gps_input(replace(GOOD, **changes), 0)
-    assert m.fix_type == fix_type
-    assert (m.satellites_visible >= 6) == (fix_type == 3)
+@pytest.mark.parametrize("state", list(GnssState))
+def test_the_policy_decides_in_which_state_a_position_is_offered(
+    when: PublishWhen, calling: set[str], state: GnssState
+) -> None:
+    link = Written()
+    publisher = Publisher(link, PublishSettings(when=when))
+    publisher.hear(vehicle())
+    publisher.act(SECOND, moved(SECOND), gnss(SECOND, state))
+    (message,) = link.of("GPS_INPUT")
+    assert message.fix_type == (3 if state.value in calling else 1)
 
 
-@pytest.mark.parametrize(("sigma", "given"), [(None, False), (0.05, True), (1.5, False)])
-def test_velocity_only_when_measured_well(sigma: float | None, given: bool) -> None:
-    m = gps_input(replace(GOOD, velocity_sigma_m_s=sigma), 0)
-    assert (m.ignore_flags & VELOCITY_FLAGS == 0) is given
-    assert (m.speed_accuracy >= 0.3) is given
-    assert (m.vn != 0.0) is given
+def test_the_offer_is_withdrawn_only_after_gnss_was_good_for_long() -> None:
+    link = Written()
+    publisher = Publisher(link, PublishSettings(when=PublishWhen.ON_LOSS))
+    flicker = [GnssState.LOST] + ([GnssState.GOOD] * 30 + [GnssState.JAMMED]) * 3
+    steady = [GnssState.GOOD] * 80
+    for tick, state in enumerate(flicker + steady):
+        now = tick * PERIOD_NS
+        publisher.hear(vehicle(now))
+        publisher.act(now, moved(now), gnss(now, state))
+    fixes = [m.fix_type for m in link.of("GPS_INPUT")]
+    offered = len(flicker) + GOOD_FOR_NS // PERIOD_NS
+    assert fixes == [3] * offered + [1] * (len(fixes) - offered)
 
 
-def test_unknown_altitude_is_ignored_not_zero() -> None:
-    m = gps_input(replace(GOOD, amsl_m=None, amsl_sigma_m=None), 0)
-    assert m.ignore_flags & IGNORE_ALT
-    assert m.ignore_flags & IGNORE_VERTICAL_ACCURACY
+def test_disarmed_every_trusted_position_is_told_so_that_it_can_be_armed() -> None:
+    link = Written()
+    publisher = Publisher(link, PublishSettings(when=PublishWhen.ON_SPOOF))
+    for now, armed in ((0, False), (SECOND, False), (2 * SECOND, True)):
+        publisher.hear(vehicle(now, armed))
+        publisher.act(now, moved(now), gnss(now))
+    publisher.act(4 * SECOND, None, gnss(4 * SECOND))
+    publisher.hear(vehicle(5 * SECOND, armed=False))
+    publisher.act(20 * SECOND, moved(20 * SECOND), gnss(20 * SECOND))  # heard long ago
+    assert [m.fix_type for m in link.of("GPS_INPUT")] == [3, 3, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"lat_deg": float("nan")},
-        {"lon_deg": float("inf")},
+        {"mode": Mode.LOST},
+        {"covariance": np.eye(2) * 400.0},
         {"covariance": np.full((2, 2), np.nan)},
-        {"velocity_east_m_s": float("nan")},
+        {"lat_deg": float("nan")},
     ],
 )
-def test_an_estimate_that_is_no_number_is_no_fix(changes: dict) -> None:
-    assert gps_input(replace(GOOD, **changes), SECOND) == gps_input(None, SECOND)
-
-
-@pytest.mark.parametrize("amsl_m", [1e39, float("nan"), -float("inf")])
-def test_a_height_that_is_none_is_ignored(amsl_m: float) -> None:
-    m = gps_input(replace(GOOD, amsl_m=amsl_m), SECOND)
-    assert (m.fix_type, m.alt) == (3, 0.0)
-    assert m.ignore_flags & IGNORE_ALT and m.ignore_flags & IGNORE_VERTICAL_ACCURACY
-
-
-@pytest.mark.parametrize("time_ns", [-(10**30), -1, 0, 10**18, 10**30])
-def test_any_time_fits_the_fields(time_ns: int) -> None:
-    m = gps_input(GOOD, time_ns, 0)
-    mavlink.MAVLink_gps_input_message(**vars(m)).pack(mavlink.MAVLink(None))
-
-
-def test_gps_time_where_utc_is_known() -> None:
-    # 2024-10-30T10:05:16Z, a Wednesday, is GPS week 2338 (3 days + 10:05:34 into it).
-    unix_ns = 1_730_282_716 * SECOND
-    m = gps_input(GOOD, 7 * SECOND, unix_ns - 7 * SECOND)
-    assert m.time_week == 2338
-    assert m.time_week_ms == (3 * 86400 + 10 * 3600 + 5 * 60 + 34) * 1000
-    assert (gps_input(GOOD, 0).time_week, gps_input(GOOD, 0).time_week_ms) == (0, 0)
-
-
-def test_each_position_is_that_of_its_own_moment() -> None:
-    link, asked = Written(), []
-
-    def estimate_at(time_ns: int) -> Estimate:
-        asked.append(time_ns)
-        return replace(GOOD, time_ns=time_ns)
-
-    publisher = Publisher(link, estimate_at)
-    for tick in range(3, 20):
-        publisher.publish_at(tick * PERIOD_NS)
-    assert asked == [tick * PERIOD_NS for tick in range(3, 20)]
-    assert [m.time_usec * 1000 for m in link.of("gps")] == asked  # type: ignore[attr-defined]
-
-
-def test_a_heartbeat_a_second_and_a_text_per_mode() -> None:
-    modes = [None] * 10 + [Mode.TRACKING] * 20 + [Mode.COASTING] * 10 + [None] * 10
+@pytest.mark.parametrize("output", [o for o in Output if o is not Output.NMEA])
+def test_nothing_tells_a_position_that_is_not_trusted(output: Output, changes: dict) -> None:
     link = Written()
-    ticks = iter(modes)
+    publisher = Publisher(link, PublishSettings(outputs=(output,)))
+    publisher.hear(vehicle())
+    publisher.hear(ORIGIN)
+    for now in range(0, 3 * SECOND, PERIOD_NS):
+        publisher.hear(Attitude(now, 0.0, 0.0, 0.0))
+        publisher.act(now, replace(moved(now), **changes), gnss(now, GnssState.LOST))
+    told = [m for m in link.sent if m.get_type() not in ("HEARTBEAT", "STATUSTEXT")]
+    assert all(m.get_type() == "GPS_INPUT" and m.fix_type == 1 for m in told)
+    assert bool(told) is (output is Output.GPS_INPUT)
 
-    def estimate_at(time_ns: int) -> Estimate | None:
-        mode = next(ticks)
-        return replace(GOOD, time_ns=time_ns, mode=mode) if mode else None
 
-    publisher = Publisher(link, estimate_at)
-    for tick in range(50):
-        publisher.publish_at(tick * PERIOD_NS)
-    assert len(link.of("gps")) == 50
-    assert link.of("heartbeat") == [False, True, True, True, False]
-    texts = link.of("text")
-    assert [severity for severity, _ in texts] == [INFO, NOTICE, WARNING, CRITICAL]
-    assert all(len(text) <= 50 for _, text in texts)  # type: ignore[misc]
+@pytest.mark.parametrize(
+    ("output", "a_minute"),
+    [
+        (Output.GPS_INPUT, 600),
+        (Output.ODOMETRY, 600),
+        (Output.VISION_POSITION, 600),
+        (Output.GLOBAL_POSITION, 300),
+        (Output.EXTERNAL_POSITION, 30),
+    ],
+)
+def test_rates_though_ticks_jitter(output: Output, a_minute: int) -> None:
+    link, rng = Written(), np.random.default_rng(3)
+    publisher = Publisher(link, PublishSettings(outputs=(output,)))
+    publisher.hear(ORIGIN)
+    for tick in range(600):
+        now = 5 * SECOND + tick * PERIOD_NS + int(rng.integers(0, 30_000_000))
+        publisher.hear(vehicle(now))
+        publisher.hear(Attitude(now, 0.0, 0.0, 0.0))
+        publisher.act(now, moved(now), gnss(now))
+    count = len([m for m in link.sent if m.get_type() not in ("HEARTBEAT", "STATUSTEXT")])
+    assert count == pytest.approx(a_minute, abs=2)
+    assert len(link.of("HEARTBEAT")) == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("output", [Output.ODOMETRY, Output.VISION_POSITION])
+def test_without_an_origin_nothing_local_is_sent_and_the_pilot_is_told_once(
+    output: Output,
+) -> None:
+    link = Written()
+    publisher = Publisher(link, PublishSettings(outputs=(output,)))
+    for now in range(0, 10 * SECOND, PERIOD_NS):
+        publisher.hear(vehicle(now))
+        publisher.hear(Attitude(now, 0.0, 0.0, 0.0))
+        publisher.act(now, moved(now), gnss(now))
+    assert {m.get_type() for m in link.sent} == {"HEARTBEAT", "STATUSTEXT"}
+    said = [text for _, text in link.texts]
+    assert said.count("Pilotage: waits for autopilot's origin") == 1
+
+
+def resets(events: list[tuple[int, Estimate | None, LocalOrigin | None]]) -> list[int]:
+    link = Written()
+    publisher = Publisher(link, PublishSettings(outputs=(Output.ODOMETRY,)))
+    publisher.hear(ORIGIN)
+    for now, estimate, origin in events:
+        publisher.hear(vehicle(now))
+        publisher.hear(Attitude(now, 0.0, 0.0, 0.0))
+        if origin is not None:
+            publisher.hear(origin)
+        publisher.act(now, estimate, gnss(now))
+    return [m.reset_counter for m in link.of("ODOMETRY")]
+
+
+def test_the_reset_counter_counts_in_the_message_that_jumps() -> None:
+    times = [5 * SECOND + i * PERIOD_NS for i in range(6)]
+    steps = [0.0, 0.0, 4.0, 44.0, 44.0, 44.0]  # 4 m passes the gate, 40 m does not
+    flown = [(t, moved(t, n), None) for t, n in zip(times, steps, strict=True)]
+    first, *rest = resets(flown)
+    assert [r - first for r in rest] == [0, 0, 1, 1, 1]
+
+
+def test_a_position_after_silence_and_a_moved_origin_are_resets() -> None:
+    t = [5 * SECOND + i * PERIOD_NS for i in range(5)]
+    elsewhere = replace(ORIGIN, lat_deg=ORIGIN.lat_deg + 0.001)
+    counts = resets(
+        [
+            (t[0], moved(t[0]), None),
+            (t[1], None, None),
+            (t[2], moved(t[2]), ORIGIN),
+            (t[3], moved(t[3]), elsewhere),
+            (t[4], moved(t[4]), elsewhere),
+        ]
+    )
+    assert [c - counts[0] for c in counts] == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        ((), "empty"),
+        ((Output.EXTERNAL_POSITION, Output.ODOMETRY), "different clocks"),
+        ((Output.VISION_POSITION, Output.ODOMETRY), "twice"),
+    ],
+)
+def test_outputs_that_do_not_go_together(outputs: tuple[Output, ...], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Publisher(Written(), PublishSettings(outputs=outputs))
+
+
+def test_nmea_goes_to_its_own_link() -> None:
+    link, nmea_link = Written(), Written()
+    settings = PublishSettings(outputs=(Output.NMEA,), nmea_address="udpout:127.0.0.1:10110")
+    with pytest.raises(InputError, match="nmea_address"):
+        Publisher(link, settings)
+    publisher = Publisher(link, settings, nmea_link=nmea_link)
+    for now in range(5 * SECOND, 7 * SECOND, PERIOD_NS):
+        publisher.act(now, moved(now), gnss(now))
+    assert len(nmea_link.sent) == 10
+    assert all(m.startswith(b"$GNGGA,") and m.endswith(b"\r\n") for m in nmea_link.sent)
+    assert {m.get_type() for m in link.sent} == {"HEARTBEAT", "STATUSTEXT"}

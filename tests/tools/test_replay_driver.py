@@ -7,7 +7,7 @@ from onboard.loop import Navigator
 from onboard.map_pack import MapPack
 from onboard.messages import Frame, Gnss
 from onboard.model_bundle import load_bundle
-from onboard.reasons import Mode, Reason
+from onboard.reasons import GnssState, Mode, Reason
 from tests.tools.small_area import SOUTH_WEST
 from tools.replay_driver import HOLE_NS, drive, run_record
 from tools.truth import track_of
@@ -31,8 +31,13 @@ class Ticks:
 
     def __init__(self):
         self.times = []
+        self.heard = []
 
-    def publish_at(self, now_ns):
+    def hear(self, event):
+        self.heard.append(event)
+
+    def act(self, now_ns, estimate, gnss):
+        assert (estimate is not None, gnss.state) == (True, GnssState.GOOD)
         self.times.append(now_ns)
 
 
@@ -42,7 +47,9 @@ def gnss(seconds):
 
 def test_ten_ticks_a_second_of_the_log(pack, navigator):
     ticks = Ticks()
-    driven = drive([gnss(0), gnss(0.55), gnss(2)], navigator, pack, ticks)
+    events = [gnss(0), gnss(0.55), gnss(2)]
+    driven = drive(events, navigator, pack, ticks)
+    assert ticks.heard == events
     assert ticks.times == [START_NS + i * SECOND_NS // 10 for i in range(1, 21)]
     assert [t.time_ns for t in driven.ticks] == ticks.times
     assert driven.published == 20

@@ -13,7 +13,7 @@ from typing import Any
 
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
-from onboard.publish import GPS_EPOCH_S, LEAP_SECONDS
+from onboard.outputs.gps_input import GPS_EPOCH_S, LEAP_SECONDS
 from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
 
 KINDS = {"ATT", "GPS", "GPA", "POS", "RFND", "ARSP", "XKF2", "CAM", "TRIG"}
