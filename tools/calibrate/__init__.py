@@ -1,0 +1,1 @@
+"""`pilotage calibrate`: lens, mounting and delays, from a board or from a flight with GNSS."""

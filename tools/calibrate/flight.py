@@ -1,0 +1,126 @@
+"""`pilotage calibrate flight`: mounting, focal length and delays from a flight with GNSS."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from onboard.camera import Camera
+from onboard.errors import InputError
+from onboard.localize import Localizer
+from tools.calibrate.camera_file import write_camera_file
+from tools.calibrate.flight_report import calibrated, lines, worth
+from tools.calibrate.model import Model
+from tools.calibrate.sightings import Seen, Watcher
+from tools.calibrate.solve import Solution, solve
+from tools.flight_inputs import (
+    FlightInputs,
+    add_flight_arguments,
+    open_flight_inputs,
+    positive,
+    refuse_wrong_map,
+)
+from tools.photo_folder import MIN_HEIGHT_SIGMA_M, photo_events
+
+HELP = (
+    "Locates the photographs of a flight around their GNSS positions and finds what of camera "
+    "and clocks explains the differences: mounting angles, focal length, delays, where the map "
+    "lies. Each with its uncertainty; what the flight can't tell is said and kept as given. "
+    "Writes a camera file."
+)
+PASSES = 2  # the second one with the camera of the first: more frames are located
+HEIGHT_SIGMA_SHARE = 0.03  # of the height, constant over a flight: barometer and take-off place
+# The other kind of mounting is pointed out when it leaves this much less unexplained.
+BETTER_SHARE = 0.8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", type=Path, help="folder of photographs, or one with photos/")
+    add_flight_arguments(parser)
+    parser.add_argument(
+        "--prior-sigma-m", type=positive, default=50.0, help="search around GNSS (default 50)"
+    )
+    parser.add_argument(
+        "--height-sigma-m",
+        type=positive,
+        help="how far the heights may be off as a whole (default 3 %% of them, at least 3)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("camera.toml"), help="camera file")
+
+
+def run(args: argparse.Namespace) -> int:
+    inputs = open_flight_inputs(args.photos, args)
+    refuse_wrong_map(inputs)
+    for note in inputs.notes:
+        print(note)
+    given = camera = inputs.camera
+    for _ in range(PASSES):
+        seen = _watch(inputs, camera, args.prior_sigma_m)
+        solution = _solve(seen, camera, args.height_sigma_m, inputs)
+        camera, before = calibrated(camera, solution), camera
+    said = [_summary(seen, solution), *lines(before, camera, solution, seen)]
+    said += _other_kind(seen, before, solution, args.height_sigma_m)
+    print("\n".join(said))
+    header = [f"pilotage calibrate flight: {inputs.flight.folder.resolve().name}", *said]
+    write_camera_file(args.out, camera, header, worth(solution))
+    print(f"camera file: {args.out} (from {given.focal_px[0]:.0f} px and a guess)")
+    return 0
+
+
+def _watch(inputs: FlightInputs, camera: Camera, prior_sigma_m: float) -> Seen:
+    localizer = Localizer(inputs.pack, inputs.describer, camera)
+    events = photo_events(inputs.flight.photos, inputs.by_gimbal)
+    return Watcher(localizer, camera, prior_sigma_m).watch(events)
+
+
+def _solve(
+    seen: Seen, camera: Camera, height_sigma_m: float | None, inputs: FlightInputs
+) -> Solution:
+    try:
+        return solve_flight(seen, camera, height_sigma_m)
+    except ValueError as e:
+        raise InputError(
+            f"{inputs.flight.folder}: {e} ({_refusals(seen)}); give a longer flight over the map, "
+            "or a camera file nearer to the truth"
+        ) from e
+
+
+def solve_flight(seen: Seen, camera: Camera, height_sigma_m: float | None = None) -> Solution:
+    """Raises ValueError when too few frames were located."""
+    if not seen.sightings:
+        raise ValueError("no frame was located")
+    if height_sigma_m is None:
+        middle_m = sorted(s.agl_m for s in seen.sightings)[len(seen.sightings) // 2]
+        height_sigma_m = max(MIN_HEIGHT_SIGMA_M, HEIGHT_SIGMA_SHARE * middle_m)
+    model = Model(seen, seen.sightings, camera)
+    return solve(model, camera.attitude_delay_s, height_sigma_m)
+
+
+def _summary(seen: Seen, solution: Solution) -> str:
+    left_out = int(solution.outlier.sum())
+    return (
+        f"{len(seen.sightings)} of {seen.frames} frames located ({_refusals(seen)}), {left_out} "
+        f"of them hardly counted as outliers; a frame scatters by {solution.frame_sigma_m:.1f} m"
+    )
+
+
+def _refusals(seen: Seen) -> str:
+    parts = [f"{n} {reason.value}" for reason, n in seen.refused.most_common()]
+    parts += [f"{seen.without_gnss} without a position"] if seen.without_gnss else []
+    return ", ".join(parts) or "none refused"
+
+
+def _other_kind(
+    seen: Seen, camera: Camera, solution: Solution, height_sigma_m: float | None
+) -> list[str]:
+    """Whether the camera hangs the other way: fixed to the airframe, or held by a gimbal."""
+    m = camera.mounting
+    other = replace(camera, mounting=replace(m, stabilised=not m.stabilised))
+    share = solve_flight(seen, other, height_sigma_m).frame_sigma_m / solution.frame_sigma_m
+    if share > BETTER_SHARE:
+        return []
+    return [
+        f"stabilised = {str(not m.stabilised).lower()} would explain the flight better: a frame "
+        f"would scatter by {share * solution.frame_sigma_m:.1f} m; change it and calibrate again"
+    ]
