@@ -17,6 +17,7 @@ from maps.world.materials import Season
 from maps.world.survey import write_survey
 from onboard.autopilot.link import MavlinkLink
 from onboard.camera import Camera
+from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.loop import Navigator
@@ -106,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
         driven,
         flight.truth(),
         gnss_lost_ns=flight.gnss_lost_ns,
+        messages_sent=len(driven.ticks),
         notes=("Simulated: it shows that the parts fit together, not how accurate they are.",),
     )
     report = write_report(args.out, record, pack)
@@ -179,14 +181,13 @@ def _plan_flight(landscape: Landscape, seconds: float) -> SimulatedFlight:
 
 
 def _fly(flight: SimulatedFlight, navigator: Navigator, pack: MapPack, address: str) -> Driven:
-    link = MavlinkLink(address)
+    link = MavlinkLink.to(address)
     try:
         with tqdm(total=len(flight.frame_times()), desc="flight", unit="frame") as bar:
             return drive(
                 flight.events(),
-                navigator,
+                Companion(navigator, (Publisher(link),)),
                 pack,
-                Publisher(link),
                 on_frame=lambda _: bar.update(1),
             )
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from onboard.autopilot.link import MavlinkLink
+from onboard.companion import Companion
 from onboard.loop import Navigator
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder
@@ -52,16 +53,15 @@ def run(args: argparse.Namespace) -> int:
     if args.gnss_lost_after is not None:
         lost_ns = photos[0].time_ns + round(args.gnss_lost_after * 1e9)
     navigator = Navigator(inputs.pack, inputs.describer, inputs.camera)
-    link = MavlinkLink(args.mavlink) if args.mavlink else None
-    publisher = Publisher(link, utc_minus_clock_ns=0) if link else None
+    link = MavlinkLink.to(args.mavlink) if args.mavlink else None
+    parts = (Publisher(link, utc_minus_clock_ns=0),) if link else ()
     events = photo_events(photos, inputs.by_gimbal, lost_ns)
     try:
         with tqdm(total=len(photos), unit="photo", smoothing=0) as bar:
             driven = drive(
                 events,
-                navigator,
+                Companion(navigator, parts),
                 inputs.pack,
-                publisher,
                 recorded_pace=args.pace == "recorded",
                 on_frame=lambda _: bar.update(),
             )
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         read_reference(args.photos),
         lost_ns,
         inputs.notes,
+        messages_sent=len(driven.ticks) if link else 0,
     )
     path = write_report(args.report, record, inputs.pack)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""Hands recorded or simulated events to the navigator, and publishes in the log's own time.
+"""Hands recorded or simulated events to the companion, and ticks in the log's own time.
 
 Photographs, logs and the simulator all come through here: the log's clock decides what is
 published and when, so the pace at which it is played changes nothing.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from onboard.companion import Part
+from onboard.companion import Companion
 from onboard.map_pack import MapPack
-from onboard.messages import Estimate, Event, Frame, FrameResult, GnssAssessment, RecordedFrame
+from onboard.messages import Event
 from onboard.publish import PERIOD_NS
 from tools.pose_csv import photo_key
 from tools.run_record import FrameRecord, RunRecord, Tick, keep_frame
@@ -26,30 +25,18 @@ HOLE_NS = 120_000_000_000
 LONGEST_SLEEP_S = 0.5  # so that a person's Ctrl-C is heard at once
 
 
-class Navigates(Protocol):
-    """`onboard.loop.Navigator`."""
-
-    def handle(self, event: Event) -> FrameResult | None: ...
-
-    def estimate_at(self, time_ns: int) -> Estimate | None: ...
-
-    def gnss_at(self, now_ns: int) -> GnssAssessment: ...
-
-
 @dataclass(frozen=True)
 class Driven:
     """What came of a log: a record a frame, and a tick every 0.1 s."""
 
     frames: tuple[FrameRecord, ...]
     ticks: tuple[Tick, ...]
-    published: int
 
 
 def drive(
     events: Iterable[Event],
-    navigator: Navigates,
+    companion: Companion,
     pack: MapPack,
-    publisher: Part | None = None,
     recorded_pace: bool = False,
     on_frame: Callable[[FrameRecord], None] = lambda _: None,
 ) -> Driven:
@@ -66,18 +53,14 @@ def drive(
         for now_ns in _ticks_between(last_ns, event.time_ns):
             if pace:
                 pace.wait(now_ns)
-            estimate = navigator.estimate_at(now_ns)
-            if publisher:
-                publisher.act(now_ns, estimate, navigator.gnss_at(now_ns))
-            ticks.append(Tick(now_ns, estimate))
+            companion.tick(now_ns)
+            ticks.append(Tick(now_ns, companion.navigator.estimate_at(now_ns)))
         last_ns = event.time_ns if last_ns is None else max(last_ns, event.time_ns)
-        if publisher and not isinstance(event, Frame | RecordedFrame):
-            publisher.hear(event)
-        result = navigator.handle(event)
-        if result is not None and isinstance(event, Frame):
+        result = companion.handle(event)
+        if result is not None:
             frames.append(keep_frame(result, pack))
             on_frame(frames[-1])
-    return Driven(tuple(frames), tuple(ticks), len(ticks) if publisher else 0)
+    return Driven(tuple(frames), tuple(ticks))
 
 
 def run_record(
@@ -87,6 +70,7 @@ def run_record(
     centres: Mapping[str, tuple[float, float]] | None = None,
     gnss_lost_ns: int | None = None,
     notes: tuple[str, ...] = (),
+    messages_sent: int = 0,
 ) -> RunRecord:
     """Scores every frame against the truth (centres: by `photo_key`) for the report."""
     scores = tuple(
@@ -98,7 +82,7 @@ def run_record(
         for record in driven.frames
     )
     return RunRecord(
-        title, driven.frames, scores, driven.ticks, truth, gnss_lost_ns, driven.published, notes
+        title, driven.frames, scores, driven.ticks, truth, gnss_lost_ns, messages_sent, notes
     )
 
 

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from onboard.camera import Camera
+from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.loop import Navigator
 from onboard.map_pack import MapPack
 from onboard.messages import Frame, Gnss
 from onboard.model_bundle import load_bundle
-from onboard.reasons import GnssState, Mode, Reason
+from onboard.reasons import Mode, Reason
 from tests.tools.small_area import SOUTH_WEST
 from tools.replay_driver import HOLE_NS, drive, run_record
 from tools.truth import track_of
@@ -22,8 +23,14 @@ def pack(small_area):
 
 
 @pytest.fixture
-def navigator(pack):
-    return Navigator(pack, Describer(load_bundle()), Camera(480, 360, fx=500.0))
+def ticks():
+    return Ticks()
+
+
+@pytest.fixture
+def companion(pack, ticks):
+    navigator = Navigator(pack, Describer(load_bundle()), Camera(480, 360, fx=500.0))
+    return Companion(navigator, (ticks,))
 
 
 class Ticks:
@@ -37,7 +44,6 @@ class Ticks:
         self.heard.append(event)
 
     def act(self, now_ns, estimate, gnss):
-        assert (estimate is not None, gnss.state) == (True, GnssState.GOOD)
         self.times.append(now_ns)
 
 
@@ -45,27 +51,24 @@ def gnss(seconds):
     return Gnss(START_NS + round(seconds * 1e9), *SOUTH_WEST, sigma_m=2.0)
 
 
-def test_ten_ticks_a_second_of_the_log(pack, navigator):
-    ticks = Ticks()
+def test_ten_ticks_a_second_of_the_log(pack, companion, ticks):
     events = [gnss(0), gnss(0.55), gnss(2)]
-    driven = drive(events, navigator, pack, ticks)
+    driven = drive(events, companion, pack)
     assert ticks.heard == events
     assert ticks.times == [START_NS + i * SECOND_NS // 10 for i in range(1, 21)]
     assert [t.time_ns for t in driven.ticks] == ticks.times
-    assert driven.published == 20
     assert all(t.has_position for t in driven.ticks)
 
 
-def test_a_hole_in_the_log_is_not_filled(pack, navigator):
-    driven = drive([gnss(0), gnss(30 * 86_400)], navigator, pack)
+def test_a_hole_in_the_log_is_not_filled(pack, companion):
+    driven = drive([gnss(0), gnss(30 * 86_400)], companion, pack)
     assert len(driven.ticks) == 10 * HOLE_NS // SECOND_NS
-    assert driven.published == 0
     assert driven.ticks[0].estimate is not None
     assert driven.ticks[0].estimate.mode is Mode.TRACKING
     assert not driven.ticks[-1].has_position
 
 
-def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack, navigator):
+def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack, companion):
     picture = np.full((360, 480, 3), 90, np.uint8)
     names = []
     driven = drive(
@@ -76,7 +79,7 @@ def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack
             Frame(START_NS + SECOND_NS, None, "double.jpg"),
             gnss(2),
         ],
-        navigator,
+        companion,
         pack,
         on_frame=lambda record: names.append(record.result.frame_name),
     )
@@ -87,7 +90,7 @@ def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack
     assert reasons == [Reason.NO_ATTITUDE, Reason.OUT_OF_ORDER, Reason.DUPLICATE_TIME]
 
 
-def test_the_record_scores_against_the_truth(pack, navigator):
+def test_the_record_scores_against_the_truth(pack, companion):
     driven = drive([gnss(0), Frame(START_NS, None, "a.jpg"), gnss(1)], navigator, pack)
     truth = track_of([(START_NS, *SOUTH_WEST), (START_NS + SECOND_NS, *SOUTH_WEST)])
     record = run_record("a run", driven, truth, notes=("said",))
