@@ -91,7 +91,7 @@ def test_a_frame_that_comes_late_is_refused_and_time_does_not_run_backwards(pack
 
 
 def test_the_record_scores_against_the_truth(pack, companion):
-    driven = drive([gnss(0), Frame(START_NS, None, "a.jpg"), gnss(1)], navigator, pack)
+    driven = drive([gnss(0), Frame(START_NS, None, "a.jpg"), gnss(1)], companion, pack)
     truth = track_of([(START_NS, *SOUTH_WEST), (START_NS + SECOND_NS, *SOUTH_WEST)])
     record = run_record("a run", driven, truth, notes=("said",))
     assert [s.reason for s in record.scores] == ["bad_picture"]
