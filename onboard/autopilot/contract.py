@@ -9,7 +9,8 @@ class Link(Protocol):
     """Where messages go: `autopilot.link.MavlinkLink` in flight, a recorder in tests.
 
     send takes a pymavlink message object (`pymavlink.dialects.v20.ardupilotmega`), never
-    blocks and never raises: a lost link comes back or doesn't, the flight goes on.
+    blocks and never raises: a lost link comes back or doesn't, the flight goes on. Leave
+    target_system 0: the link fills in its vehicle's.
     """
 
     def send(self, message: Any) -> None: ...
