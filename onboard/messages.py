@@ -344,7 +344,8 @@ class Refusal:
 class Estimate:
     """The estimator's state at time_ns. Velocities are m/s; covariance is that of the
     position, fix_age_s the time since one was taken in; velocity_sigma_m_s None if unmeasured.
-    protection_m: the radius that the error exceeds at most once in a thousand times."""
+    protection_m: the radius that the error exceeds at most once in a thousand times.
+    carried_by_gnss: the position rests on GNSS, as no fix has come for some seconds."""
 
     time_ns: int
     lat_deg: float
@@ -358,6 +359,7 @@ class Estimate:
     amsl_m: float | None = None
     amsl_sigma_m: float | None = None
     protection_m: float | None = None
+    carried_by_gnss: bool = False
 
 
 @dataclass(frozen=True)
