@@ -1,0 +1,84 @@
+"""The one table of what is wired to what in a flight. Live flight and the replay of its
+recording are made here, so they can't differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from onboard.autopilot.contract import Link
+from onboard.camera import Camera
+from onboard.companion import Companion, Journal, JournalledLink, Part
+from onboard.describe import Describer
+from onboard.flight_settings import FlightSettings
+from onboard.loop import Navigator, NavigatorSettings
+from onboard.map_pack import MapPack
+from onboard.publish import Publisher
+
+
+@dataclass(frozen=True)
+class Flight:
+    """The companion, and the parts that act at its ticks."""
+
+    companion: Companion
+    parts: tuple[Part, ...]
+
+    def tick_without_position(self, now_ns: int) -> None:
+        """A tick of the flight's end: whoever listens is told that there is no position."""
+        gnss = self.companion.navigator.gnss_at(now_ns)
+        for part in self.parts:
+            part.act(now_ns, None, gnss)
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What flies: opened, checked, and the same for a flight and its replay."""
+
+    settings: FlightSettings
+    camera: Camera
+    pack: MapPack
+    describer: Describer
+    utc_minus_clock_ns: int | None
+
+
+def make_flight(
+    equipment: Equipment,
+    journal: Journal,
+    link: Link,
+    nmea_link: Link | None = None,
+) -> Flight:
+    """Raises InputError: outputs that can't be had, or not together."""
+    settings = equipment.settings
+    told = JournalledLink(link, journal)
+    navigator = Navigator(
+        equipment.pack,
+        equipment.describer,
+        equipment.camera,
+        NavigatorSettings(use_gnss=settings.gnss.use),
+    )
+    publisher = Publisher(
+        told,
+        settings.publish,
+        equipment.utc_minus_clock_ns,
+        JournalledLink(nmea_link, journal) if nmea_link is not None else None,
+    )
+    parts: tuple[Part, ...] = (publisher,)
+    return Flight(Companion(navigator, parts, journal), parts)
+
+
+class NoLink:
+    """Where a replay's messages go: nowhere, the journal was told."""
+
+    def send(self, message: Any) -> None:
+        pass
+
+
+def fan_out(*journals: Callable[[Any], None]) -> Journal:
+    """One journal that tells several, in this order."""
+
+    def note(entry: Any) -> None:
+        for journal in journals:
+            journal(entry)
+
+    return note

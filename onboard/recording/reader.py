@@ -1,0 +1,222 @@
+"""A recording's steps in their order, each frame with what the navigator was given of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from onboard.camera import Camera
+from onboard.errors import InputError
+from onboard.flight_settings import FlightSettings
+from onboard.messages import TILE_PX, Event, RecordedFrame, Refusal, View
+from onboard.reasons import Reason, Stage
+from onboard.recording import schemas
+from onboard.recording.start import FORMAT
+from onboard.recording.table_json import event_of
+from onboard.recording.whole_chunks import ChunkRecord, Whole, chunk_records
+from onboard.settings import settings_from_table
+
+MAX_HELD = 100_000  # steps between a frame's second and last one; forged files only
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the flight began with. manifest_sha256 names the map, model_sha256 the network;
+    takeover: what the takeover found on its disk."""
+
+    settings: FlightSettings
+    camera: Camera
+    map_path: str
+    manifest_sha256: str
+    model_id: str
+    model_sha256: str
+    runs_on: str
+    takeover_state: str
+    utc_minus_clock_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class FrameStep:
+    """A frame's step; `step` is begun, moved or done."""
+
+    step: str
+    number: int
+    frame: RecordedFrame
+
+
+@dataclass(frozen=True)
+class SentStep:
+    name: str
+    packed: bytes
+
+
+@dataclass(frozen=True)
+class TickStep:
+    """A tick, or with stopped the flight's end."""
+
+    now_ns: int
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class LostStep:
+    """Steps are missing here; the replay can't go on. why: a clause."""
+
+    why: str
+
+
+RecordedStep = Event | FrameStep | SentStep | TickStep | LostStep
+
+
+class Recording:
+    """An MCAP recording of Pilotage, closed properly or cut short."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError: cannot be read, no recording of Pilotage, of another format."""
+        self.path = path
+        self.whole = Whole()
+        for name, message in self._messages(Whole()):
+            if name == schemas.STARTS.name:
+                self.start = _start(_json(message, path), path)
+                return
+        raise InputError(f"{path}: holds no flight of Pilotage; give one of its recordings")
+
+    def steps(self) -> Iterator[RecordedStep]:
+        """In the order of the flight. A frame's picture is recorded when it is done, so what
+        lies between its second and last step is held back until then."""
+        held: deque[RecordedStep] = deque()
+        waiting: set[int] = set()
+        begun: dict[int, RecordedFrame] = {}
+        for step in self._raw_steps():
+            if isinstance(step, FrameStep):
+                number = step.number
+                if step.step == "begun":
+                    begun[number] = step.frame
+                elif step.step == "moved":
+                    waiting.add(number)
+                else:
+                    frame = _whole_frame(begun.pop(number, step.frame), step.frame)
+                    step = FrameStep("done", number, frame)
+                    held = deque(_filled(s, step) for s in held)
+                    waiting.discard(number)
+            held.append(step)
+            if not waiting:
+                yield from held
+                held.clear()
+            if len(held) > MAX_HELD:
+                break
+        for step in held:  # a frame's last step was lost with the end of the file
+            if isinstance(step, FrameStep) and step.step == "moved" and step.number in waiting:
+                return
+            yield step
+
+    def _raw_steps(self) -> Iterator[RecordedStep]:
+        views: dict[int, bytes] = {}
+        expected = 0
+        for name, message in self._messages(self.whole):
+            if name == schemas.VIEW.name:
+                views = {message.sequence: message.data}  # the step that needs it comes next
+            elif name == schemas.STEPS.name:
+                table = _json(message, self.path)
+                if table.get("n") != expected:
+                    yield LostStep("a damaged part of the file was left out")
+                    return
+                expected += 1
+                yield _step(table, views, f"{self.path}: step {expected - 1}")
+
+    def _messages(self, whole: Whole) -> Iterator[tuple[str, Any]]:
+        topics: dict[int, str] = {}
+        for records in chunk_records(self.path, whole):
+            yield from _of_chunk(records, topics)
+
+
+def _of_chunk(records: list[ChunkRecord], topics: dict[int, str]) -> Iterator[tuple[str, Any]]:
+    for record in records:
+        topic = getattr(record, "topic", None)
+        if topic is not None:
+            topics[record.id] = topic  # type: ignore[union-attr]
+        elif hasattr(record, "channel_id"):
+            yield topics.get(record.channel_id, ""), record
+
+
+def _json(message: Any, path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(message.data)
+    except (ValueError, RecursionError) as e:
+        raise InputError(f"{path}: a message is not JSON; the file is damaged") from e
+    if not isinstance(table, dict):
+        raise InputError(f"{path}: a message is no table; the file is damaged")
+    return table
+
+
+def _start(table: dict[str, Any], path: Path) -> Start:
+    if table.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: recorded in format {table.get('format')!r}, this Pilotage reads {FORMAT}; "
+            "take the Pilotage that recorded it"
+        )
+    values = {k: v for k, v in table.items() if k not in ("format", "pilotage")}
+    return settings_from_table(values, Start, f"{path}: start")
+
+
+def _step(table: dict[str, Any], views: dict[int, bytes], where: str) -> RecordedStep:
+    step = table.get("step")
+    try:
+        if step == "handled":
+            return event_of(table["event"], where)
+        if step == "begun":
+            name, camera_id = str(table["name"]), str(table["camera_id"])
+            frame = RecordedFrame(int(table["time_ns"]), None, None, name, camera_id)
+            return FrameStep("begun", int(table["number"]), frame)
+        if step == "moved":
+            return FrameStep("moved", int(table["number"]), RecordedFrame(0, None, None))
+        if step == "done":
+            number = int(table["number"])
+            view = _view(table["view"], views[number], where) if "view" in table else None
+            refusal = _refusal(table["refusal"]) if "refusal" in table else None
+            return FrameStep("done", number, RecordedFrame(0, view, refusal))
+        if step in ("ticked", "stopped"):
+            return TickStep(int(table["now_ns"]), stopped=step == "stopped")
+        if step == "sent":
+            return SentStep(str(table["name"]), base64.b64decode(table["bytes"], validate=True))
+        if step == "lost":
+            return LostStep(f"{int(table['count'])} steps could not be written in flight")
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as e:
+        raise InputError(f"{where}: not whole ({e}); the file is damaged") from e
+    raise InputError(f"{where}: unknown step {step!r}; take the Pilotage that recorded it")
+
+
+def _view(figures: dict[str, Any], message: bytes, where: str) -> View:
+    data = base64.b64decode(json.loads(message)["data"], validate=True)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if picture is None or picture.shape != (TILE_PX, TILE_PX, 3):
+        raise InputError(f"{where}: the view's picture can't be decoded; the file is damaged")
+    names = ("east_m_per_px", "north_m_per_px", "nadir_east_m", "nadir_north_m")
+    numbers = {name: float(figures[name]) for name in (*names, "agl_m", "height_sigma_m")}
+    mask = np.asarray(picture.any(axis=2))
+    time_ns, level = int(figures["time_ns"]), int(figures["level"])
+    return View(time_ns, np.asarray(picture, np.uint8), mask, level, **numbers)
+
+
+def _refusal(table: dict[str, Any]) -> Refusal:
+    stage, reason = Stage(table["stage"]), Reason(table["reason"])
+    return Refusal(int(table["time_ns"]), stage, reason, str(table.get("detail", "")))
+
+
+def _whole_frame(begun: RecordedFrame, done: RecordedFrame) -> RecordedFrame:
+    return RecordedFrame(begun.time_ns, done.view, done.refusal, begun.name, begun.camera_id)
+
+
+def _filled(step: RecordedStep, done: FrameStep) -> RecordedStep:
+    if isinstance(step, FrameStep) and step.number == done.number and step.step == "moved":
+        return FrameStep("moved", step.number, done.frame)
+    return step
