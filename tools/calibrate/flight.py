@@ -10,7 +10,7 @@ from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.localize import Localizer
 from tools.calibrate.camera_file import write_camera_file
-from tools.calibrate.flight_report import calibrated, lines, worth
+from tools.calibrate.flight_report import calibrated, findings, worth
 from tools.calibrate.model import Model
 from tools.calibrate.sightings import Seen, Watcher
 from tools.calibrate.solve import Solution, solve
@@ -54,24 +54,25 @@ def run(args: argparse.Namespace) -> int:
     refuse_wrong_map(inputs)
     for note in inputs.notes:
         print(note)
-    given = camera = inputs.camera
+    given = found = inputs.camera
     for _ in range(PASSES):
-        seen = _watch(inputs, camera, args.prior_sigma_m)
-        solution = _solve(seen, camera, args.height_sigma_m, inputs)
-        camera, before = calibrated(camera, solution), camera
-    said = [_summary(seen, solution), *lines(before, camera, solution, seen)]
-    said += _other_kind(seen, before, solution, args.height_sigma_m)
+        seen = _watch(inputs, found, args.prior_sigma_m)
+        solution = _solve(seen, given, args.height_sigma_m, inputs)
+        found = calibrated(given, solution)
+    said = [_summary(seen, solution), *findings(given, found, solution)]
+    said += _other_kind(seen, given, solution, args.height_sigma_m)
     print("\n".join(said))
-    header = [f"pilotage calibrate flight: {inputs.flight.folder.resolve().name}", *said]
-    write_camera_file(args.out, camera, header, worth(solution))
-    print(f"camera file: {args.out} (from {given.focal_px[0]:.0f} px and a guess)")
+    name = (args.photos.resolve().name, inputs.pack.path.name)
+    header = [f"pilotage calibrate flight: {name[0]} over {name[1]}", *said]
+    write_camera_file(args.out, found, header, worth(solution))
+    print(f"camera file: {args.out}")
     return 0
 
 
 def _watch(inputs: FlightInputs, camera: Camera, prior_sigma_m: float) -> Seen:
     localizer = Localizer(inputs.pack, inputs.describer, camera)
     events = photo_events(inputs.flight.photos, inputs.by_gimbal)
-    return Watcher(localizer, camera, prior_sigma_m).watch(events)
+    return Watcher(localizer, camera, inputs.camera, prior_sigma_m).watch(events)
 
 
 def _solve(

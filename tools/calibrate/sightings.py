@@ -71,9 +71,13 @@ class Seen:
 class Watcher:
     """Takes a flight's events and locates its frames, each once what surrounds it is known."""
 
-    def __init__(self, localizer: Localizer, camera: Camera, prior_sigma_m: float) -> None:
+    def __init__(
+        self, localizer: Localizer, camera: Camera, given: Camera, prior_sigma_m: float
+    ) -> None:
+        """camera: the localizer's. given: the one that the rays are told by."""
         self._localizer = localizer
         self._camera = camera
+        self._given = given
         self._prior_sigma_m = prior_sigma_m
         self._telemetry = Telemetry(camera.attitude_delay_s)
         self._waiting: list[Frame | RecordedFrame] = []
@@ -129,25 +133,27 @@ class Watcher:
         elif result.match and result.view and attitude:
             name, view = result.frame_name, result.view
             self._sightings.append(
-                sighting(name, self._camera, attitude, view, result.match, position)
+                sighting(name, self._camera, self._given, attitude, view, result.match, position)
             )
 
 
 def sighting(
     name: str,
     camera: Camera,
+    given: Camera,
     attitude: Attitude,
     view: View,
     match: Match,
     position: tuple[float, float],
 ) -> Sighting:
-    """camera and attitude: those that the view was made with."""
+    """camera and attitude: those that the view was made with. given: see `Sighting`."""
     arms = np.array([[0.0, 0.0], [ARM_PX, 0.0], [0.0, -ARM_PX]])
     # In the view: ground points relative to the vehicle, which turns them into rays.
     east_m = arms[:, 0] * view.east_m_per_px - view.nadir_east_m
     north_m = -arms[:, 1] * view.north_m_per_px - view.nadir_north_m
     ned = np.stack([north_m, east_m, np.full(3, view.agl_m)], axis=1)
     rays = ned @ camera.ned_from_optical(attitude)
+    rays = rays / rays[:, 2:] * np.append(np.divide(camera.focal_px, given.focal_px), 1.0)
     # In the map: through the match.
     map_px = (arms + TILE_PX / 2) @ match.view_to_map[:, :2].T + match.view_to_map[:, 2]
     lat_deg, lon_deg = pixel_to_latlon(map_px[:, 0], map_px[:, 1], match.level)
@@ -157,7 +163,7 @@ def sighting(
         name=name,
         time_ns=view.time_ns,
         agl_m=view.agl_m,
-        rays=rays / rays[:, 2:],
+        rays=rays,
         met_m=np.stack(met, axis=1),
         sigma_m=metres * float(np.sqrt(np.trace(match.covariance_px2) / 2)),
     )

@@ -29,7 +29,8 @@ FRAME_SIGMA_M = 1.5
 FRAME_SIGMA_RAD = np.radians(0.7)
 SCALE_SIGMA = 0.02
 TURN_SIGMA_RAD = np.radians(1.5)
-CAUCHY = 2.5  # sigmas at which a frame begins to count as an outlier
+# Norm of a frame's four residuals at which it counts by half; 2 is what chance gives.
+CAUCHY = 3.5
 MIN_FRAMES = 6
 ITERATIONS, PLAIN_ITERATIONS = 40, 4
 CONVERGED = 1e-4  # of a sigma
@@ -39,15 +40,15 @@ BLOCKS = 8  # of the jackknife: frames near in time err alike
 @dataclass(frozen=True)
 class Solution:
     """unknowns, sigmas: (9,) in the order of `model.NAMES`. told: which the flight tells.
-    correlation: (9, 9) of all, as far as the flight tells them. prior_sigmas: (9,).
-    residual_m: (N, 2) of the views' centres, outlier: (N,), frame_sigma_m: of one frame's
-    centre, turn and scale sigma likewise."""
+    correlation: (9, 9) of all, as far as the flight tells them.
+    residual_m: (N, 2) of the views' centres, outlier: (N,). frame_sigma_m, frame_sigma_rad:
+    how far one frame's centre scatters, and as an angle seen from the vehicle; scale_sigma (a
+    share) and turn_sigma_rad likewise."""
 
     unknowns: Floats
     sigmas: Floats
     told: NDArray[np.bool_]
     correlation: Floats
-    prior_sigmas: Floats
     residual_m: Floats
     outlier: NDArray[np.bool_]
     frame_sigma_m: float
@@ -85,20 +86,20 @@ def solve(model: Model, attitude_delay_s: float, height_sigma_m: float) -> Solut
     by_noise = np.sqrt(np.diag(covariance))
     spread = np.maximum(by_noise, problem.jackknife(found, everything))
     told = spread <= TOLD_SHARE * prior_sigmas
-    free = told.copy()
-    free[HEIGHT] = True  # a nuisance that the focal length has to carry
-    free[MAP] = True
-    found = problem.fit(np.where(free, found, given), free, weights)
-    sigmas = np.sqrt(np.diag(problem.covariance(found, free, weights)))
-    sigmas = np.maximum(sigmas, problem.jackknife(found, free))
-    sigmas = np.where(told, sigmas, spread)
+    sigmas = spread
+    if not told.all():
+        free = told.copy()
+        free[HEIGHT] = free[MAP] = True  # what is no camera's takes up what is left
+        found = problem.fit(np.where(free, found, given), free, weights)
+        narrower = np.sqrt(np.diag(problem.covariance(found, free, weights)))
+        narrower = np.maximum(narrower, problem.jackknife(found, free))
+        sigmas = np.where(told, narrower, spread)
     residual = problem.residuals(found)
     return Solution(
         unknowns=found,
         sigmas=sigmas,
         told=told,
         correlation=covariance / np.outer(by_noise, by_noise),
-        prior_sigmas=prior_sigmas,
         residual_m=residual[:, :2] * problem.sigmas[:, :2],
         outlier=np.linalg.norm(residual, axis=1) > 2 * CAUCHY,
         frame_sigma_m=float(np.median(problem.sigmas[:, 0])),
@@ -106,7 +107,6 @@ def solve(model: Model, attitude_delay_s: float, height_sigma_m: float) -> Solut
         scale_sigma=float(problem.sigmas[0, 2]),
         turn_sigma_rad=float(problem.sigmas[0, 3]),
     )
-
 
 
 class _Problem:
@@ -124,7 +124,8 @@ class _Problem:
         predicted = self._model.predict(unknowns)
         place = predicted.centre_m - self._model.met_m[:, 0]
         size, turn = np.log(np.abs(predicted.turn_scale)), np.angle(predicted.turn_scale)
-        return np.concatenate([place, size[:, None], turn[:, None]], axis=1) / self.sigmas
+        in_units = np.concatenate([place, size[:, None], turn[:, None]], axis=1)
+        return np.asarray(in_units / self.sigmas, np.float64)
 
     def learn_noise(self, unknowns: Floats) -> None:
         """Scales each kind of error to what the frames show (median absolute deviation)."""
@@ -133,15 +134,14 @@ class _Problem:
             self.sigmas[:, columns] *= np.clip(1.4826 * np.median(residuals[:, columns]), 0.2, 10)
 
     def fit(self, start: Floats, free: NDArray[np.bool_], frame_weights: Floats) -> Floats:
-        """Gauss-Newton with Levenberg's damping; plain at first, then Cauchy's weights."""
-        unknowns, damping = start.copy(), 1e-6
+        """Gauss-Newton, plain at first, then with Cauchy's weights."""
+        unknowns: Floats = start.copy()
         for iteration in range(ITERATIONS):
             robust = iteration >= PLAIN_ITERATIONS
             normal, gradient = self._normal(unknowns, frame_weights, robust)
             normal, gradient = normal[np.ix_(free, free)], gradient[free]
             step = np.zeros_like(unknowns)
-            damped = normal + damping * np.diag(np.diag(normal))
-            step[free] = -np.linalg.solve(damped, gradient)
+            step[free] = -np.linalg.solve(normal, gradient)
             unknowns = unknowns + step
             delays = slice(ATTITUDE_DELAY, ATTITUDE_DELAY + 2)
             unknowns[delays] = np.clip(unknowns[delays], -LARGEST_DELAY_S, LARGEST_DELAY_S)
@@ -164,7 +164,7 @@ class _Problem:
         kinds = np.unique(stretch)
         found = [self.fit(unknowns, free, (stretch != k).astype(float)) for k in kinds]
         n = len(kinds)
-        return np.sqrt((n - 1) * np.var(np.array(found), axis=0)) if n > 2 else unknowns * 0.0
+        return np.asarray(np.sqrt((n - 1) * np.var(np.array(found), axis=0)), np.float64)
 
     def _normal(
         self, unknowns: Floats, frame_weights: Floats, robust: bool
@@ -180,7 +180,7 @@ class _Problem:
         )
         weights = frame_weights
         if robust:
-            weights = weights / (1.0 + (residuals**2).sum(axis=1) / CAUCHY**2 / 2)
+            weights = weights / (1.0 + (residuals**2).sum(axis=1) / CAUCHY**2)
         normal = np.einsum("n,nri,nrj->ij", weights, jacobian, jacobian)
         gradient = np.einsum("n,nri,nr->i", weights, jacobian, residuals)
         normal += np.diag(self._prior_sigmas**-2.0)

@@ -55,10 +55,17 @@ def straight(time_s: float) -> tuple[float, float, float, float, float, float]:
     return 8.0 * time_s, 0.0, 100.0, 0.0, 0.0, math.pi / 2
 
 
-def fly(path, truth: Truth, given: Camera, frames: int = 120, noise: Noise | None = None) -> Seen:
+def fly(
+    path,
+    truth: Truth,
+    given: Camera,
+    frames: int = 120,
+    noise: Noise | None = None,
+    seed: int = 7,
+) -> Seen:
     """The sightings that a flight would give, had it been located with the camera as given."""
     noise = noise or Noise()
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     attitudes, positions, sightings = [], [], []
     for k in range(-40, frames * 20 + 40):
         t = k * 0.05
