@@ -82,12 +82,16 @@ class Publisher:
         settings: PublishSettings | None = None,
         utc_minus_clock_ns: int | None = None,
         nmea_link: Link | None = None,
+        is_held: Callable[[], bool] = lambda: False,
     ) -> None:
         """utc_minus_clock_ns: Unix time minus the caller's clock, where known. nmea_link is
-        given NMEA's bytes. Raises InputError: outputs that can't be had, or not together."""
+        given NMEA's bytes. is_held: `takeover.Takeover.is_held`; while the autopilot has no
+        position but ours, the policy withholds none. Raises InputError: outputs that can't be
+        had, or not together."""
         self._settings = settings or PublishSettings()
         _check(self._settings, nmea_link)
         self._link = link
+        self._is_held = is_held
         self._nmea_link = nmea_link
         self._now = Moment(0, utc_minus_clock_ns=utc_minus_clock_ns)
         self._announcer = Announcer(link)
@@ -119,7 +123,7 @@ class Publisher:
             self._last_sound = sound if is_trusted(sound) else None
         else:
             self._last_sound = None
-        wanted = self._policy.wants(now_ns, gnss) or self._is_disarmed(now_ns)
+        wanted = self._policy.wants(now_ns, gnss) or self._is_disarmed(now_ns) or self._is_held()
         offered = wanted and is_trusted(sound)
         self._now = replace(self._now, now_ns=now_ns, estimate=sound, offered=offered)
         mode = sound.mode if sound is not None else Mode.LOST
