@@ -7,13 +7,13 @@ XKF2 (wind), CAM and TRIG (a picture was taken).
 from __future__ import annotations
 
 import math
-import struct
 from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
 from onboard.outputs.gps_input import GPS_EPOCH_S, LEAP_SECONDS
+from tools.logs.quiet import quiet
 from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
 
 KINDS = {"ATT", "GPS", "GPA", "POS", "RFND", "ARSP", "XKF2", "CAM", "TRIG"}
@@ -30,26 +30,25 @@ def read_dataflash(path: Path) -> RecordedLog:
     """Raises InputError: not such a log, or nothing of use in it."""
     from pymavlink import DFReader
 
-    try:
-        reader: Any = DFReader.DFReader_binary(str(path))
-    except (OSError, ValueError, struct.error, IndexError, KeyError, AttributeError) as e:
-        raise InputError(
-            f"{path}: not an ArduPilot log ({type(e).__name__}); give a .bin file as the "
-            "autopilot wrote it"
-        ) from e
     gathered = _Gathered()
     damaged = 0
-    while True:
+    with quiet():
+        # pymavlink raises whatever comes, plain Exception among it, on damaged logs.
         try:
-            message = reader.recv_match(type=KINDS)
-        except (ValueError, struct.error, IndexError, KeyError, AttributeError, TypeError):
-            damaged += 1
-            if damaged > MOST_DAMAGED:
-                break
-            continue
-        if message is None:
-            break
-        gathered.add(message)
+            reader: Any = DFReader.DFReader_binary(str(path))
+        except Exception as e:
+            raise InputError(
+                f"{path}: not an ArduPilot log ({str(e) or type(e).__name__}); give a .bin file "
+                "as the autopilot wrote it"
+            ) from e
+        while damaged <= MOST_DAMAGED:
+            try:
+                message = reader.recv_match(type=KINDS)
+                if message is None:
+                    break
+                gathered.add(message)
+            except Exception:
+                damaged += 1
     events = in_order(gathered.events)
     if not events:
         raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")

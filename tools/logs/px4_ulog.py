@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
+from tools.logs.quiet import quiet
 from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
 
 TOPICS = [
@@ -35,24 +35,13 @@ def read_ulog(path: Path) -> RecordedLog:
     from pyulog import ULog
 
     try:
-        log: Any = ULog(str(path), TOPICS)
-    except (
-        OSError,
-        ValueError,
-        struct.error,
-        IndexError,
-        KeyError,
-        TypeError,
-        AttributeError,
-    ) as e:
+        with quiet():
+            log: Any = ULog(str(path), TOPICS)
+    except Exception as e:  # pyulog raises whatever comes, plain Exception among it
         raise InputError(
             f"{path}: not a PX4 log ({str(e) or type(e).__name__}); give a .ulg file as the "
             "autopilot wrote it"
         ) from e
-    except Exception as e:  # pyulog raises bare Exception for a wrong header
-        if type(e) is not Exception:
-            raise
-        raise InputError(f"{path}: not a PX4 log ({e}); give a .ulg file") from e
     topics = {d.name: d.data for d in reversed(log.data_list)}  # the first instance of each
     events: list[Event] = [
         *_attitudes(topics.get("vehicle_attitude")),
