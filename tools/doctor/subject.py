@@ -1,0 +1,148 @@
+"""What the checks look at: the machine, and the flight that a settings file describes. Each
+thing is opened once, by the first check that asks for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from onboard.camera import Camera
+from onboard.errors import InputError
+from onboard.flight_settings import FlightSettings
+from onboard.map_pack import MapPack
+from onboard.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle, shipped_bundle_of
+from onboard.pack_manifest import Manifest, read_manifest
+from onboard.settings import load_settings
+from tools.doctor.autopilot_session import AutopilotSession
+from tools.doctor.camera_look import CameraLook
+from tools.doctor.check import NotAsked
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Made when first asked for, from any thread; what it raised it raises again."""
+
+    def __init__(self, what: str, make: Callable[[], T]) -> None:
+        self._what = what
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+        self._error: Exception | None = None
+
+    def get(self) -> T:
+        """For the check that answers for it. Raises what making it raised."""
+        with self._lock:
+            if self._error is None and not self._made:
+                try:
+                    self._made.append(self._make())
+                except Exception as e:
+                    self._error = e
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
+
+    def needed(self) -> T:
+        """For all other checks. Raises NotAsked."""
+        try:
+            return self.get()
+        except NotAsked:
+            raise
+        except Exception as e:
+            raise NotAsked(f"needs {self._what}, which failed") from e
+
+    @property
+    def made(self) -> T | None:
+        """Without making it."""
+        return self._made[0] if self._made else None
+
+
+class Subject:
+    """settings_path None: the machine alone. link_address and agl_m go before what the settings
+    say. root: where /proc and /sys begin, another folder in tests."""
+
+    def __init__(
+        self,
+        settings_path: Path | None = None,
+        link_address: str | None = None,
+        agl_m: float | None = None,
+        root: Path = Path("/"),
+    ) -> None:
+        self.settings_path = settings_path
+        self.agl_m = agl_m
+        self.root = root
+        self._link_address = link_address
+        self.settings: Once[FlightSettings] = Once("the settings file", self._load_settings)
+        self.manifest: Once[Manifest] = Once("the map's manifest", self._read_manifest)
+        self.bundle: Once[ModelBundle] = Once("the model bundle", self._load_bundle)
+        self.pack: Once[MapPack] = Once("the map pack", self._open_pack)
+        self.camera_file: Once[Camera] = Once("the camera file", self._read_camera_file)
+        self.camera: Once[CameraLook] = Once("the camera", self._look_through_camera)
+        self.autopilot: Once[AutopilotSession] = Once("the autopilot's link", self._hear_autopilot)
+
+    @property
+    def has_link(self) -> bool:
+        return self._link_address is not None or self.settings_path is not None
+
+    def file(self, path: Path | None, key: str) -> Path:
+        """A path of the settings; relative ones count from their file's folder.
+
+        Raises NotAsked: the settings name none.
+        """
+        if path is None:
+            raise NotAsked(f"the settings name no {key}")
+        assert self.settings_path is not None
+        return self.settings_path.parent / path
+
+    def close(self) -> None:
+        for once in (self.camera, self.autopilot):
+            opened = once.made
+            if opened is not None:
+                opened.close()
+
+    def _load_settings(self) -> FlightSettings:
+        if self.settings_path is None:
+            if self._link_address is None:
+                raise NotAsked("no settings file was given")
+            settings = FlightSettings()
+        else:
+            settings = load_settings(self.settings_path, FlightSettings)
+        if self._link_address is not None:
+            link = dataclasses.replace(settings.link, address=self._link_address)
+            settings = dataclasses.replace(settings, link=link)
+        return settings
+
+    def _read_manifest(self) -> Manifest:
+        return read_manifest(self.file(self.settings.needed().map, "map"))
+
+    def _load_bundle(self) -> ModelBundle:
+        """The one that a flight would take: that of the map, or else the default."""
+        path = DEFAULT_BUNDLE
+        if self.settings_path is not None:
+            try:
+                path = shipped_bundle_of(self.manifest.get().model.sha256) or DEFAULT_BUNDLE
+            except (InputError, NotAsked):
+                path = DEFAULT_BUNDLE
+        return load_bundle(path)
+
+    def _open_pack(self) -> MapPack:
+        path = self.file(self.settings.needed().map, "map")
+        return MapPack.open(path, check_hashes=False)
+
+    def _read_camera_file(self) -> Camera:
+        return load_settings(self.file(self.settings.needed().camera_file, "camera_file"), Camera)
+
+    def _look_through_camera(self) -> CameraLook:
+        settings = self.settings.needed()
+        if not settings.camera:
+            raise NotAsked("the settings name no camera")
+        return CameraLook(settings.camera, settings.frame_hz)
+
+    def _hear_autopilot(self) -> AutopilotSession:
+        link = self.settings.needed().link
+        if not link.address:
+            raise NotAsked("the settings name no link address")
+        return AutopilotSession(link)
