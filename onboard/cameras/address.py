@@ -67,7 +67,7 @@ EXAMPLES = "/dev/video0, csi:0, rtsp://10.0.0.5/stream, udp://0.0.0.0:5600, a vi
 def parse_address(text: str) -> CameraAddress:
     """Raises InputError: no such kind of camera, an unknown option or one out of range, no
     such file or folder."""
-    if not text.strip() or "\0" in text:
+    if not text.strip() or not text.isprintable():
         raise InputError(f"camera {text!r} names none; give one of {EXAMPLES}")
     scheme, _, rest = text.partition(":")
     if scheme == "sim":

@@ -49,6 +49,7 @@ def test_a_password_is_not_in_the_name():
     ("text", "says"),
     [
         ("", "names none"),
+        ("two\nlines", "names none"),
         ("sim:", "pilotage sim"),
         ("csi:left", "no sensor number"),
         ("gst:  ", "no pipeline"),
@@ -73,8 +74,8 @@ def test_any_text_is_an_address_or_one_error(text):
     for scheme in ("", "v4l2:", "csi:", "gst:", "rtsp://", "udp://", "/dev/video0?", "file:"):
         try:
             parse_address(scheme + text)
-        except InputError:
-            continue
+        except InputError as e:
+            assert "\n" not in str(e)
 
 
 def test_a_csi_camera_becomes_a_jetson_pipeline():
