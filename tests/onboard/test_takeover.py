@@ -495,7 +495,7 @@ def test_it_writes_nothing_but_what_it_says(flight: Flight) -> None:
 )
 def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "takeover.json").write_text(text)
-    with pytest.raises(InputError, match="takeover.json: is no takeover file"):
+    with pytest.raises(InputError, match=r"takeover\.json: is no takeover file"):
         Flight(tmp_path)
 
 
