@@ -6,8 +6,8 @@ import bisect
 
 from onboard.position_filter import (
     GATE_D2,
-    Exposure,
     FilterState,
+    Measurement,
     Position,
     correct,
     predict,
@@ -21,7 +21,7 @@ class FilterHistory:
     """Measurements in the order of their times, and the state after each."""
 
     def __init__(self, first: Position) -> None:
-        self._measured: list[Position | Exposure] = [first]
+        self._measured: list[Measurement] = [first]
         self._states: list[FilterState] = [start(first)]
         self.positions_accepted = 1
 
@@ -34,7 +34,7 @@ class FilterHistory:
         i = bisect.bisect_right(self._states, time_ns, key=_time_of)
         return predict(self._states[i - 1], time_ns) if i else None
 
-    def insert(self, measured: Position | Exposure) -> float | None:
+    def insert(self, measured: Measurement) -> float | None:
         """Takes a measurement in at its time and replays the later ones.
 
         Returns the squared Mahalanobis distance of its innovation (see `correct`), None when
@@ -57,7 +57,7 @@ class FilterHistory:
         self._forget()
         return d2
 
-    def _append(self, measured: Position | Exposure, state: FilterState) -> None:
+    def _append(self, measured: Measurement, state: FilterState) -> None:
         self._measured.append(measured)
         self._states.append(state)
 

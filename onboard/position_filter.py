@@ -3,7 +3,8 @@
 The state lives in local east-north metres, where everything is linear, so the error state
 and the state have the same covariance. It also holds a copy of the position at the last
 exposure (stochastic cloning): visual motion is the difference between now and then, and
-only with the copy are the two correlated as they should be.
+only with the copy are the two correlated as they should be. And it holds the wind, which
+fixes and visual motion teach while they last, so that airspeed carries on without them.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ FIRST_VELOCITY_SIGMA_M_S = 15.0  # nothing known but that it is a small aircraft
 # The share of a position's variance that the next one has in common with it: the map's own
 # shift, mounting, height. No number of fixes averages it away.
 SYSTEMATIC_SHARE = 0.5
+FIRST_WIND_SIGMA_M_S = 8.0  # a strong breeze is 11 to 14
+WIND_DENSITY = 0.05  # (m/s)2/s of the wind's wandering: 1.7 m/s in a minute
 GATE_D2 = 13.8  # squared Mahalanobis distance that 0.1 % of good 2-D measurements exceed
 
-_POSITION, _VELOCITY, _CLONE = slice(0, 2), slice(2, 4), slice(4, 6)
+_POSITION, _VELOCITY, _CLONE, _WIND = slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 8)
+_SIZE = 8
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,26 @@ class Exposure:
 
 
 @dataclass(frozen=True)
+class AirVelocity:
+    """The velocity through the air (m/s), one sigma per axis. Its errors last (a pitot's scale,
+    a compass), so it must not come more often than once a second or so. wind: that the
+    autopilot tells (east, north, one sigma), None when it doesn't; counts while the filter's
+    own is worse."""
+
+    time_ns: int
+    east_m_s: float
+    north_m_s: float
+    sigma_m_s: float
+    wind: tuple[float, float, float] | None = None
+
+
+Measurement = Position | Exposure | AirVelocity
+
+
+@dataclass(frozen=True)
 class FilterState:
-    """mean (6,): east, north (m), their velocities (m/s), east and north at the last exposure.
+    """mean (8,): east, north (m), their velocities (m/s), east and north at the last exposure,
+    the wind's east and north (m/s): where the air moves to.
 
     systematic: 2x2 m2, to be added to the position's covariance by whoever uses it.
     position_ns, motion_ns: when a position, a motion was last accepted. drift_m: one sigma of
@@ -78,6 +100,15 @@ class FilterState:
         return total
 
     @property
+    def wind(self) -> Floats:
+        return self.mean[_WIND]
+
+    @property
+    def wind_sigma_m_s(self) -> float:
+        """In the worst direction."""
+        return sigma(self.covariance[_WIND, _WIND])
+
+    @property
     def velocity_sigma_m_s(self) -> float:
         """In the worst direction."""
         return sigma(self.covariance[_VELOCITY, _VELOCITY])
@@ -91,10 +122,11 @@ def sigma(covariance: Floats) -> float:
 def start(first: Position) -> FilterState:
     """A state at rest as far as is known, but free to move. A fix was an exposure too, so
     the motion from it on can be taken in."""
-    mean, covariance = np.zeros(6), np.zeros((6, 6))
+    mean, covariance = np.zeros(_SIZE), np.zeros((_SIZE, _SIZE))
     mean[_POSITION] = first.east_m, first.north_m
     covariance[_POSITION, _POSITION] = first.covariance
     covariance[_VELOCITY, _VELOCITY] = np.eye(2) * FIRST_VELOCITY_SIGMA_M_S**2
+    covariance[_WIND, _WIND] = np.eye(2) * FIRST_WIND_SIGMA_M_S**2
     systematic = SYSTEMATIC_SHARE * first.covariance
     return _clone(FilterState(first.time_ns, mean, covariance, systematic, first.time_ns))
 
@@ -106,16 +138,18 @@ def predict(state: FilterState, time_ns: int) -> FilterState:
         return state
     if dt < 0.0:
         raise ValueError(f"cannot predict {-dt} s backwards")
-    f, q = np.eye(6), np.zeros((6, 6))
+    f, q = np.eye(_SIZE), np.zeros((_SIZE, _SIZE))
     f[_POSITION, _VELOCITY] = np.eye(2) * dt
     q[_POSITION, _POSITION] = np.eye(2) * dt**3 / 3
     q[_POSITION, _VELOCITY] = q[_VELOCITY, _POSITION] = np.eye(2) * dt**2 / 2
     q[_VELOCITY, _VELOCITY] = np.eye(2) * dt
-    covariance = f @ state.covariance @ f.T + ACCELERATION_DENSITY * q
+    q *= ACCELERATION_DENSITY
+    q[_WIND, _WIND] = np.eye(2) * WIND_DENSITY * dt
+    covariance = f @ state.covariance @ f.T + q
     return replace(state, time_ns=time_ns, mean=f @ state.mean, covariance=covariance)
 
 
-def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterState, float]:
+def correct(state: FilterState, measured: Measurement) -> tuple[FilterState, float]:
     """Predicts to the measurement and takes it in unless it lies outside the gate.
 
     Returns the state and the squared Mahalanobis distance of the innovation (0 where there
@@ -123,7 +157,7 @@ def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterSt
     """
     state = predict(state, measured.time_ns)
     if isinstance(measured, Position):
-        h = np.zeros((2, 6))
+        h = np.zeros((2, _SIZE))
         h[:, _POSITION] = np.eye(2)
         state, d2 = _update(
             state, h, np.array([measured.east_m, measured.north_m]), measured.covariance
@@ -134,15 +168,28 @@ def correct(state: FilterState, measured: Position | Exposure) -> tuple[FilterSt
                 state, position_ns=measured.time_ns, systematic=systematic, drift_m=(0.0, 0.0)
             )
         return state, d2
+    if isinstance(measured, AirVelocity):
+        return _through_the_air(state, measured)
     motion, d2 = measured.motion, 0.0
     if motion is not None and motion.from_ns == state.exposure_ns:
-        h = np.zeros((2, 6))
+        h = np.zeros((2, _SIZE))
         h[:, _POSITION], h[:, _CLONE] = np.eye(2), -np.eye(2)
         moved = np.array([motion.east_m, motion.north_m])
         state, d2 = _update(state, h, moved, motion.covariance)
         if d2 <= GATE_D2:
             state = replace(_drifted(state, motion), motion_ns=measured.time_ns)
     return _clone(state), d2
+
+
+def _through_the_air(state: FilterState, air: AirVelocity) -> tuple[FilterState, float]:
+    if air.wind is not None and state.wind_sigma_m_s > air.wind[2]:
+        h = np.zeros((2, _SIZE))
+        h[:, _WIND] = np.eye(2)
+        state, _ = _update(state, h, np.array(air.wind[:2]), np.eye(2) * air.wind[2] ** 2)
+    h = np.zeros((2, _SIZE))
+    h[:, _VELOCITY], h[:, _WIND] = np.eye(2), -np.eye(2)
+    measured = np.array([air.east_m_s, air.north_m_s])
+    return _update(state, h, measured, np.eye(2) * air.sigma_m_s**2)
 
 
 def _update(
@@ -154,7 +201,7 @@ def _update(
     if not d2 <= GATE_D2:
         return state, d2
     gain = np.linalg.solve(s, h @ state.covariance).T
-    keep = np.eye(6) - gain @ h
+    keep = np.eye(_SIZE) - gain @ h
     # Joseph's form stays symmetric and positive after thousands of updates.
     covariance = keep @ state.covariance @ keep.T + gain @ noise @ gain.T
     return replace(state, mean=state.mean + gain @ innovation, covariance=covariance), d2

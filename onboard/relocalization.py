@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from onboard.filter_history import FilterHistory
-from onboard.position_filter import GATE_D2, Exposure, Position, sigma
+from onboard.position_filter import GATE_D2, AirVelocity, Exposure, Position, sigma
 
 CONFIRMING_FIXES = 3
 CONFIRMING_LEAD = 2  # fixes more than any hypothesis that disagrees
@@ -33,6 +33,10 @@ class Relocalizer:
     def add_exposure(self, exposure: Exposure) -> None:
         for hypothesis in self._hypotheses:
             hypothesis.insert(exposure)
+
+    def add_air(self, air: AirVelocity) -> None:
+        for hypothesis in self._hypotheses:
+            hypothesis.insert(air)
 
     def add_fix(self, fix: Position) -> FilterHistory | None:
         """Returns the hypothesis that the fix confirms, which is the caller's from then on;
