@@ -1,0 +1,101 @@
+"""How the parts of a flight fare, about once a second: for the status page, the recording,
+systemd, and the pilot when the machine is throttled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from onboard.autopilot.link import MavlinkLink
+from onboard.cameras.contract import FrameSource
+from onboard.outputs.status_text import NOTICE, WARNING, status_text
+from onboard.recording.recorder import Recorder
+from onboard.recording.steps import PartHealth
+from onboard.runtime.inbox import Inbox
+from onboard.runtime.jetson import MachineHealth, machine_health
+from onboard.runtime.publish_loop import PublishLoop
+from onboard.web.status_board import StatusBoard
+
+MACHINE_EVERY_S = 5.0
+TEXT_EVERY_S = 60.0  # a machine at its limit goes to and fro
+
+
+class HealthReport:
+    """For the main thread."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        link: MavlinkLink,
+        inbox: Inbox,
+        publisher: PublishLoop,
+        recorder: Recorder | None,
+        board: StatusBoard | None,
+        read_machine: Callable[[], MachineHealth] = machine_health,
+    ) -> None:
+        self._source = source
+        self._link = link
+        self._inbox = inbox
+        self._publisher = publisher
+        self._recorder = recorder
+        self._board = board
+        self._read_machine = read_machine
+        self._machine = read_machine()
+        self._machine_s = time.monotonic()
+        self._told_problem = ""
+        self._told_s = -TEXT_EVERY_S
+        self._frames = 0
+        self._at_s = time.monotonic()
+
+    def report(self) -> str:
+        """Passes everything on; the state in a few words."""
+        parts = [self._camera(), self._autopilot(), self._publishing()]
+        if self._recorder is not None:
+            parts.append(self._recording(self._recorder))
+        parts.append(self._temperature())
+        for part in parts:
+            if self._recorder is not None:
+                self._recorder.note(part)
+            if self._board is not None:
+                self._board.set_health(part.part, part.problem, part.detail)
+        return "; ".join(f"{p.part}: {p.problem or p.detail}" for p in parts)
+
+    def _camera(self) -> PartHealth:
+        health = self._source.health()
+        now_s = time.monotonic()
+        hz = (health.frames - self._frames) / max(1e-3, now_s - self._at_s)
+        self._frames, self._at_s = health.frames, now_s
+        detail = f"{hz:.1f} frames/s, {health.dropped} dropped, times from {health.timing.value}"
+        if health.reconnects:
+            detail += f", {health.reconnects} reconnects"
+        return PartHealth("camera", health.problem, detail)
+
+    def _autopilot(self) -> PartHealth:
+        counts, clock = self._link.counts, self._inbox.clock
+        problem = "" if self._link.is_connected else "no heartbeat of an autopilot"
+        detail = f"{counts.received} received, {counts.sent} sent, {counts.dropped} dropped"
+        detail += ", clock in step" if clock.is_synced else ", clock not in step yet"
+        return PartHealth("link", problem, detail)
+
+    def _publishing(self) -> PartHealth:
+        late_ms = self._publisher.take_latest_ns() * 1e-6
+        detail = f"{self._publisher.missed} ticks missed, latest {late_ms:.1f} ms late"
+        return PartHealth("publisher", "", detail)
+
+    def _recording(self, recorder: Recorder) -> PartHealth:
+        health = recorder.health()
+        detail = f"{health.size_bytes / 1e6:.0f} MB, {health.lost} steps lost"
+        return PartHealth("recorder", health.problem, detail)
+
+    def _temperature(self) -> PartHealth:
+        now_s = time.monotonic()
+        if now_s - self._machine_s >= MACHINE_EVERY_S:
+            self._machine, self._machine_s = self._read_machine(), now_s
+        problem = self._machine.problem
+        if problem != self._told_problem and now_s - self._told_s >= TEXT_EVERY_S:
+            self._told_problem, self._told_s = problem, now_s
+            if problem:
+                self._link.send(status_text(WARNING, f"Pilotage: {problem}"))
+            else:
+                self._link.send(status_text(NOTICE, "Pilotage: no longer throttled"))
+        return PartHealth("temperature", problem, self._machine.detail)

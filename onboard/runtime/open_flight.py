@@ -1,0 +1,220 @@
+"""From a flight's settings file to a flight that is ready: everything is checked and opened
+before the first message, each mistake told in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from onboard.autopilot.link import MavlinkLink
+from onboard.autopilot.transport import Transport, open_transport
+from onboard.camera import Camera
+from onboard.cameras.choose import open_camera
+from onboard.cameras.contract import FrameSource
+from onboard.describe import Describer
+from onboard.errors import InputError
+from onboard.flight import Equipment, Flight, fan_out, make_flight
+from onboard.flight_settings import FlightSettings, Output
+from onboard.map_pack import MapPack
+from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
+from onboard.outputs.gps_input import GPS_ID
+from onboard.pack_manifest import read_manifest
+from onboard.recording.recorder import Recorder
+from onboard.recording.start import start_table
+from onboard.runtime.checked_pack import open_checked_pack, stamp_folder
+from onboard.runtime.frame_loop import FrameLoop
+from onboard.runtime.health import HealthReport
+from onboard.runtime.inbox import Inbox
+from onboard.runtime.link_reader import LinkReader
+from onboard.runtime.live import LiveFlight, Threads
+from onboard.runtime.publish_loop import PublishLoop
+from onboard.settings import load_settings
+from onboard.web.server import StatusServer, serve
+from onboard.web.status_board import StatusBoard
+
+log = logging.getLogger(__name__)
+
+# A clock before this was never set: the day this was written, in Unix seconds.
+UNIX_S_AT_LEAST = 1_790_000_000
+
+
+@dataclass(frozen=True)
+class Opened:
+    """live runs the flight; said: what it runs on, a sentence each; close gives all back."""
+
+    live: LiveFlight
+    said: tuple[str, ...]
+    close: ExitStack
+
+
+def read_flight_settings(path: Path) -> FlightSettings:
+    """The file with its relative paths counted from its own folder.
+
+    Raises InputError: as `load_settings` does; map, camera, camera_file or link.address missing.
+    """
+    settings = load_settings(path, FlightSettings)
+    for name, value in (
+        ("map", settings.map),
+        ("camera", settings.camera),
+        ("camera_file", settings.camera_file),
+        ("link.address", settings.link.address),
+    ):
+        if not value:
+            raise InputError(f"{path}: '{name}' is missing; a flight needs it")
+    here = path.resolve().parent
+    key, folder = settings.link.signing_key_file, settings.recording.folder
+    assert settings.map is not None and settings.camera_file is not None
+    return replace(
+        settings,
+        map=here / settings.map,
+        camera_file=here / settings.camera_file,
+        link=replace(settings.link, signing_key_file=here / key if key else None),
+        recording=replace(settings.recording, folder=here / folder if folder else None),
+    )
+
+
+def open_flight(settings: FlightSettings) -> Opened:
+    """The cheap checks first; map and network load side by side.
+
+    Raises InputError: whatever is not good, in a sentence.
+    """
+    assert settings.map is not None and settings.camera_file is not None
+    with ExitStack() as stack:
+        camera = load_settings(settings.camera_file, Camera)
+        link = MavlinkLink(settings.link)
+        stack.callback(link.close)
+        nmea = _open_nmea(settings, stack)
+        source = open_camera(settings.camera, settings.frame_hz, camera)
+        stack.callback(source.close)
+        pack, describer = _map_and_network(settings)
+        utc_ns = time.time_ns() - time.monotonic_ns()
+        equipment = Equipment(
+            settings=settings,
+            camera=camera,
+            pack=pack,
+            describer=describer,
+            utc_minus_clock_ns=utc_ns if time.time() >= UNIX_S_AT_LEAST else None,
+        )
+        recorder = _recorder(equipment, utc_ns, stack)
+        board, server = _status_page(settings, pack, stack)
+        journals = [recorder.note] if recorder else []
+        journal = fan_out(*journals, *([board.note] if board else []))
+        flight = make_flight(equipment, journal, link, nmea)
+        inbox = Inbox(
+            link,
+            GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None,
+            link.bytes_per_s,
+            settings.link.signing_key_file is not None,
+        )
+        threads = _threads(flight, source, link, inbox)
+        report = HealthReport(source, link, inbox, threads.publisher, recorder, board)
+        live = LiveFlight(threads, journal, report.report)
+        return Opened(live, _said(equipment, recorder, server), stack.pop_all())
+    raise AssertionError("unreachable")
+
+
+def _threads(flight: Flight, source: FrameSource, link: MavlinkLink, inbox: Inbox) -> Threads:
+    lock = threading.Lock()
+    return Threads(
+        flight=flight,
+        frames=FrameLoop(flight.companion, source, lock),
+        link=LinkReader(flight.companion, link, inbox, lock),
+        publisher=PublishLoop(flight.companion.tick, lock),
+        lock=lock,
+    )
+
+
+def _map_and_network(settings: FlightSettings) -> tuple[MapPack, Describer]:
+    """Without a model of its own, a flight takes the one that the map was described with."""
+    assert settings.map is not None
+    described_with = read_manifest(settings.map).model.sha256
+    bundle = load_bundle(shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
+    with ThreadPoolExecutor(1) as pool:
+        network = pool.submit(Describer, bundle, None, settings.inference.backend)
+        pack = open_checked_pack(settings.map, bundle, stamp_folder())
+        for level in pack.levels:
+            pack.tiles(level)  # what is damaged shall show now, and the first search be quick
+        return pack, network.result()
+
+
+def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> Recorder | None:
+    if equipment.settings.recording.folder is None:
+        return None
+    start = start_table(
+        equipment.settings,
+        equipment.camera,
+        equipment.pack,
+        equipment.describer,
+        equipment.utc_minus_clock_ns,
+    )
+    recorder = Recorder(equipment.settings.recording, start, utc_ns, equipment.pack)
+    stack.callback(recorder.close)
+    return recorder
+
+
+def _status_page(
+    settings: FlightSettings, pack: MapPack, stack: ExitStack
+) -> tuple[StatusBoard | None, StatusServer | None]:
+    if not settings.web.address:
+        return None, None
+    board = StatusBoard()
+    server = serve(settings.web, board, pack)
+    stack.callback(server.close)
+    return board, server
+
+
+class NmeaLink:
+    """Bytes to a transport of their own."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def send(self, message: Any) -> None:
+        self._transport.receive(0.0)  # what is lost is opened again by who receives
+        self._transport.send(message)
+
+
+def _open_nmea(settings: FlightSettings, stack: ExitStack) -> NmeaLink | None:
+    if not settings.publish.nmea_address:
+        return None
+    transport = open_transport(settings.publish.nmea_address)
+    stack.callback(transport.close)
+    return NmeaLink(transport)
+
+
+def _said(
+    equipment: Equipment, recorder: Recorder | None, server: StatusServer | None
+) -> tuple[str, ...]:
+    settings, pack = equipment.settings, equipment.pack
+    network = equipment.describer.network
+    said = [
+        f"map {pack.path.name}: {sum(len(pack.tiles(level)) for level in pack.levels)} tiles at "
+        f"levels {', '.join(map(str, pack.levels))}",
+        f"{equipment.describer.bundle.id} runs on {network.runs_on}",
+        f"camera {settings.camera}, {settings.frame_hz:g} frames/s at most",
+        f"autopilot at {settings.link.address}, told by "
+        f"{', '.join(o.value for o in settings.publish.outputs)} ({settings.publish.when.value})",
+        f"takeover: {settings.takeover.method.value}",
+    ]
+    if equipment.utc_minus_clock_ns is None:
+        said.append("the machine's clock was never set: messages carry no UTC")
+    said.append(f"recording to {recorder.health().path}" if recorder else "not recording")
+    if server is not None:
+        said.append(f"status page: {server.url}")
+    return tuple(said)
+
+
+def state_folder() -> Path:
+    """systemd's STATE_DIRECTORY, else this user's own; outlives a restart. Made by who writes."""
+    folder = os.environ.get("STATE_DIRECTORY") or os.environ.get("XDG_STATE_HOME")
+    if folder:
+        place = Path(folder.split(":")[0])
+        return place if os.environ.get("STATE_DIRECTORY") else place / "pilotage"
+    return Path.home() / ".local" / "state" / "pilotage"
