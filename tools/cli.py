@@ -14,6 +14,9 @@ from typing import NoReturn
 from onboard.errors import BackendError, InputError
 
 COMMANDS = {
+    "run": "tools.run",
+    "service": "tools.service",
+    "recording recover": "tools.recording_recover",
     "map build": "tools.map_build",
     "map inspect": "tools.map_inspect",
     "map verify": "tools.map_verify",
