@@ -63,7 +63,7 @@ class MavlinkLink:
         self._clock_ns = clock_ns
         self._system_id = settings.system_id
         self._mavlink = SigningMavlink(self._system_id or DEFAULT_SYSTEM_ID, COMPONENT_ID, key)
-        self._signs = key is not None
+        self.signs = key is not None
         self._splitter = FrameSplitter()
         self._lock = threading.Lock()
         self._heartbeat_ns: int | None = None

@@ -127,9 +127,15 @@ class TimeSync:
             boot_ns += round((arrival_ns - offset_ns - boot_ns) / WRAP_NS) * WRAP_NS
         return self.host_ns(boot_ns, arrival_ns)
 
+    def host_ns_of_past(self, boot_ns: int, arrival_ns: int) -> int | None:
+        """Host time of something that may have been long before the message was sent. None
+        before any message told its own time."""
+        offset_ns = self._offset(arrival_ns)
+        return None if offset_ns is None else min(arrival_ns, boot_ns + offset_ns)
+
     def host_ns(self, boot_ns: int, arrival_ns: int) -> int | None:
-        """Host time of a time since boot, never after its arrival. None: it contradicts what
-        is known; it is very late, or the autopilot has just rebooted."""
+        """Host time of when a message was made, never after its arrival. None: it contradicts
+        what is known; it is very late, or the autopilot has just rebooted."""
         offset_ns = self._offset(arrival_ns)
         if offset_ns is not None and abs(arrival_ns - boot_ns - offset_ns) > JUMP_NS:
             if self._jumped_since_ns is None:
