@@ -6,16 +6,18 @@ no clock: the same events give the same output.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from onboard.camera import Camera
 from onboard.cameras.frozen import FrozenWatch
 from onboard.describe import Describer
 from onboard.errors import BackendError
-from onboard.fuse import Estimator
-from onboard.gnss_watch import GnssWatch
+from onboard.event_times import EventTimes
+from onboard.flight_calibration import Corrections, Sight
+from onboard.fusion import Fusion
 from onboard.localize import Localizer, Look, timed
 from onboard.map_pack import MapPack
 from onboard.messages import (
@@ -24,7 +26,6 @@ from onboard.messages import (
     Event,
     Frame,
     FrameResult,
-    Gnss,
     GnssAssessment,
     Height,
     Motion,
@@ -41,18 +42,23 @@ MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m 
 
 @dataclass(frozen=True)
 class NavigatorSettings:
-    """use_gnss: whether a receiver's position counts while it has one."""
+    """use_gnss: whether a good receiver starts the estimate and calibrates. own_receiver: the
+    number under which the autopilot reports the position that Pilotage sends (GPS_INPUT with
+    gps_id 1: 1), None when it doesn't."""
 
     use_gnss: bool = True
+    own_receiver: int | None = None
 
 
 @dataclass
 class FrameWork:
-    """A frame on its way through the navigator's steps."""
+    """A frame on its way through the navigator's steps. attitude and height are corrected."""
 
     frame: Frame | RecordedFrame
     attitude: Attitude | None = None
     height: Height | None = None
+    corrections: Corrections = field(default_factory=Corrections)
+    agl_sigma_m: float = 0.0
     at_lat_deg: float = 0.0
     prior: Prior | None = None
     look: Look | None = None
@@ -76,12 +82,15 @@ class Navigator:
         camera: Camera,
         settings: NavigatorSettings | None = None,
     ) -> None:
-        self._settings = settings or NavigatorSettings()
+        settings = settings or NavigatorSettings()
         self._network = describer.network
         self._localizer = Localizer(pack, describer, camera)
         self._telemetry = Telemetry(camera.attitude_delay_s)
-        self._estimator = Estimator(pack.centre)
-        self._gnss = GnssWatch()
+        direction_sigma_rad = math.radians(camera.mounting.sigma_deg)
+        self._fusion = Fusion(
+            pack.centre, direction_sigma_rad, settings.use_gnss, settings.own_receiver
+        )
+        self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]
         self._frozen = FrozenWatch()
         self._previous: Look | None = None
@@ -96,14 +105,13 @@ class Navigator:
             self.take_motion(work)
             self.find(work)
             return self.finish(work)
-        if isinstance(event, Attitude):
-            self._telemetry.add_attitude(event)
-        elif isinstance(event, Height):
-            self._telemetry.add_height(event)
-        elif isinstance(event, Gnss):
-            self._gnss.add_gnss(event)
-            if self._settings.use_gnss:
-                self._estimator.add_gnss(event)
+        for admitted in self._times.admit(event):
+            if isinstance(admitted, Attitude):
+                self._telemetry.add_attitude(admitted)
+            elif isinstance(admitted, Height):
+                self._telemetry.add_height(admitted)
+            else:
+                self._fusion.take(admitted)
         return None
 
     def begin(self, frame: Frame | RecordedFrame) -> FrameWork:
@@ -114,9 +122,12 @@ class Navigator:
             work.result = FrameResult(frame.name, frame.time_ns, None, refusal)
             return work
         self._newest_frame_ns = frame.time_ns
-        prior = self._estimator.prior_at(frame.time_ns)
-        work.attitude = self._telemetry.attitude_at(frame.time_ns)
-        work.height = self._telemetry.height_at(frame.time_ns)
+        prior = self._fusion.prior_at(frame.time_ns)
+        height = self._telemetry.height_at(frame.time_ns)
+        work.corrections = self._fusion.corrections
+        work.attitude = work.corrections.attitude(self._telemetry.attitude_at(frame.time_ns))
+        work.height = work.corrections.height(height)
+        work.agl_sigma_m = height.sigma_m if height else 0.0
         work.at_lat_deg = prior.lat_deg if prior else self._map_lat_deg
         return work
 
@@ -142,9 +153,9 @@ class Navigator:
         """Quick: the motion into the estimate, and from it where to search."""
         if work.result is not None or work.look is None:
             return
-        self._estimator.add_exposure(work.look.view.time_ns, work.motion)
+        self._fusion.add_exposure(work.look.view.time_ns, work.motion)
         self._previous = work.look
-        work.prior = self._estimator.prior_at(work.frame.time_ns)
+        work.prior = self._fusion.search_at(work.frame.time_ns)
 
     def find(self, work: FrameWork) -> None:
         """Slow: the map's answer."""
@@ -157,18 +168,18 @@ class Navigator:
         """Quick: the fix into the estimate."""
         result = work.result
         assert result is not None
-        if result.fix is not None:
+        sight = _sight(work, result)
+        if result.fix is not None and sight is not None:
             latency_ms = dict(result.latency_ms)
             with timed(latency_ms, Stage.FUSE.value):
-                refusal = self._estimator.add_fix(result.fix)
+                fix, refusal = self._fusion.add_fix(result.fix, sight, work.agl_sigma_m)
+            result = replace(result, fix=None if refusal else fix, refusal=refusal)
             result = replace(result, latency_ms=latency_ms)
-            if refusal is not None:
-                result = replace(result, fix=None, refusal=refusal)
         return replace(result, estimate=self.estimate_at(work.frame.time_ns))
 
     def estimate_at(self, time_ns: int) -> Estimate | None:
         """The position carried forward to time_ns; None while lost."""
-        estimate = self._estimator.estimate_at(time_ns)
+        estimate = self._fusion.estimate_at(time_ns)
         height = self._telemetry.height_at(time_ns)
         if estimate is None or height is None or height.amsl_m is None:
             return estimate
@@ -176,11 +187,11 @@ class Navigator:
 
     def gnss_at(self, now_ns: int) -> GnssAssessment:
         """What is held of GNSS."""
-        return self._gnss.assess(now_ns)
+        return self._fusion.gnss_at(now_ns)
 
     def mode_at(self, time_ns: int) -> Mode:
         """What may be said about the position at time_ns."""
-        return self._estimator.mode_at(time_ns)
+        return self._fusion.mode_at(time_ns)
 
     def _motion_to(self, look: Look) -> Motion | None:
         previous = self._previous
@@ -193,13 +204,26 @@ class Navigator:
     def _check_time(self, frame: Frame | RecordedFrame) -> Refusal | None:
         newest_ns = self._newest_frame_ns
         if newest_ns is None or frame.time_ns > newest_ns:
-            return None
+            ahead_s = self._times.admit_frame(frame.time_ns)
+            if ahead_s is None:
+                return None
+            detail = f"{ahead_s:.1f} s ahead of all else"
+            return Refusal(frame.time_ns, Stage.INPUT, Reason.OUT_OF_ORDER, detail)
         if frame.time_ns == newest_ns:
             reason, detail = Reason.DUPLICATE_TIME, "a frame of this time was there already"
         else:
             behind_s = (newest_ns - frame.time_ns) * 1e-9
             reason, detail = Reason.OUT_OF_ORDER, f"{behind_s:.3f} s older than the newest frame"
         return Refusal(frame.time_ns, Stage.INPUT, reason, detail)
+
+
+def _sight(work: FrameWork, result: FrameResult) -> Sight | None:
+    if work.attitude is None or result.view is None or result.match is None:
+        return None
+    match = result.match
+    return Sight(
+        work.attitude.yaw, result.view.agl_m, match.rotation, match.scale, work.corrections
+    )
 
 
 @contextmanager

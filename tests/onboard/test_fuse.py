@@ -317,28 +317,34 @@ def test_a_fix_that_is_no_number_is_refused_and_leaves_no_trace(change: str) -> 
     assert error_at(estimator, 5) < 5.0
 
 
-@pytest.mark.parametrize("silent_s", [8, 90])  # coasting; lost
-def test_a_jammed_receiver_that_comes_back_for_a_moment_moves_nothing(silent_s: int) -> None:
+def test_gnss_does_not_drag_the_estimate_while_fixes_come() -> None:
     estimator = tracking()
-    estimator.add_gnss(gnss(20.2, has_fix=False))
-    back_s = 20.0 + silent_s
-    before = estimator.estimate_at(round(back_s * SECOND))
-    for i in (0, 1):
-        estimator.add_gnss(gnss(back_s + i / 5, 150.0))
-        estimator.add_gnss(gnss(back_s + i / 5 + 0.1, has_fix=False))
-    after = estimator.estimate_at(round(back_s * SECOND))
-    assert (after is None) == (before is None)
-    if before and after:
-        assert after.lat_deg == before.lat_deg
-        assert after.covariance[0, 0] == before.covariance[0, 0]
+    for i in range(1, 60):
+        estimator.add_exposure((20 + i) * SECOND, motion(19 + i, 20 + i))
+        estimator.add_gnss(gnss(20 + i, 2.0 * i))
+        assert estimator.add_fix(fix(20 + i)) is None
+    assert error_at(estimator, 79) < 1.0
+    assert not at(estimator, 79).carried_by_gnss
 
 
-def test_a_receiver_that_comes_back_for_good_is_believed() -> None:
+def test_gnss_carries_the_estimate_where_no_fix_comes_and_it_says_so() -> None:
     estimator = tracking()
-    estimator.add_gnss(gnss(20.2, has_fix=False))
-    for i in range(5):
-        estimator.add_gnss(gnss(110 + i / 5))
-    assert error_at(estimator, 111) < 5.0
+    for i in range(1, 500):
+        estimator.add_gnss(gnss(20 + i / 5))
+    assert error_at(estimator, 119) < 3.0
+    assert at(estimator, 119).carried_by_gnss
+    assert at(estimator, 119).mode is Mode.COASTING
+    assert estimator.mode_at((120 + round(LOST_AFTER_S)) * SECOND) is Mode.LOST
+
+
+def test_after_gnss_carried_it_away_fixes_that_agree_win() -> None:
+    """A receiver led away over clouds: when the ground is seen again three fixes suffice."""
+    estimator = tracking()
+    for i in range(1, 300):
+        estimator.add_gnss(gnss(20 + i / 5, 2.0 * i / 5))
+    answers = [estimator.add_fix(fix(80 + i)) for i in range(3)]
+    assert [a is None for a in answers] == [False, False, True]
+    assert error_at(estimator, 82) < 4.0
 
 
 def test_rare_wrong_fixes_do_not_confirm_one_another() -> None:

@@ -110,10 +110,28 @@ def test_a_flight_goes_on_without_gnss(area: Area) -> None:
     assert sum(r.fix is not None for r in results) >= FRAMES / 2
     assert before_matching(results) == []
     assert_healthy_at_the_end(navigator)
-    for result in results:
+    for result in results[2:]:  # a receiver is believed after a second
         assert result.estimate is not None and error_m(result.estimate) < 5.0
         assert result.estimate.amsl_m == 500.0
         assert {"rectify", "describe", "retrieve", "rerank", "locate"} <= result.latency_ms.keys()
+
+
+def test_one_event_of_a_far_future_mutes_nothing(area: Area) -> None:
+    def events() -> Iterator[Event]:
+        for event in area.events():
+            yield event
+            if event.time_ns == 2 * SECOND and isinstance(event, Gnss):
+                yield replace(event, time_ns=1000 * SECOND)
+            if event.time_ns == 4 * SECOND and isinstance(event, Attitude):
+                yield replace(event, time_ns=2000 * SECOND)
+            if event.time_ns == 6 * SECOND and isinstance(event, Frame):
+                yield replace(event, time_ns=3000 * SECOND, name="future")
+
+    navigator, results = area.fly(events())
+    (future,) = (r for r in results if r.frame_name == "future")
+    assert future.refusal is not None and future.refusal.reason is Reason.OUT_OF_ORDER
+    assert before_matching([r for r in results if r is not future]) == []
+    assert_healthy_at_the_end(navigator)
 
 
 def test_same_events_same_bytes(area: Area) -> None:
@@ -210,10 +228,11 @@ def test_a_wrong_height_is_refused_and_not_believed(area: Area) -> None:
 def test_another_place_is_outside_the_map(area: Area) -> None:
     far = offset_latlon(*small_area.SOUTH_WEST, 30_000.0, 0.0)
     navigator = Navigator(area.pack, area.describer, CAMERA)
-    navigator.handle(Gnss(0, *far, 2.0))
-    navigator.handle(Attitude(0, 0.0, 0.0, 0.0))
-    navigator.handle(Height(0, small_area.AGL_M))
-    result = navigator.handle(Frame(0, area.picture_at(0.0)))
+    for i in range(11):
+        navigator.handle(Gnss(i * SECOND // 5, *far, 2.0))
+    navigator.handle(Attitude(2 * SECOND, 0.0, 0.0, 0.0))
+    navigator.handle(Height(2 * SECOND, small_area.AGL_M))
+    result = navigator.handle(Frame(2 * SECOND, area.picture_at(0.0)))
     assert result is not None and result.refusal is not None
     assert result.refusal.reason is Reason.OUTSIDE_MAP
 
@@ -235,12 +254,12 @@ def test_a_network_that_fails_in_flight_refuses_frames(area: Area) -> None:
     navigator = Navigator(area.pack, describer, CAMERA)
     results = []
     for event in area.events():
-        if event.time_ns == SECOND:
+        if event.time_ns == 3 * SECOND:
             describer.network.close()
-        if event.time_ns <= 2 * SECOND and (result := navigator.handle(event)):
+        if event.time_ns <= 4 * SECOND and (result := navigator.handle(event)):
             results.append(result)
-    first, *later = results
-    assert first.fix is not None
+    earlier, later = results[:3], results[3:]
+    assert earlier[-1].fix is not None
     assert [r.refusal and r.refusal.reason for r in later] == [Reason.INFERENCE_FAILED] * 2
     assert later[-1].estimate is not None  # GNSS carries on
 
