@@ -11,6 +11,9 @@ from onboard.messages import Attitude, Floats
 
 ASPECT_TOLERANCE = 0.01  # pictures may differ this much from uniform scaling (rounding, cropping)
 MIN_SIDE_PX = 16
+MAX_SIDE_PX = 65_535  # the most that a JPEG can have
+MAX_FOCAL_PX = 1e6
+MIN_FOCAL_PX = 0.1
 # Optical axes (x right, y down, z along the optical axis) in the frame of a camera that looks
 # forward (x forward, y right, z down).
 _FORWARD_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
@@ -69,8 +72,10 @@ class Camera:
 
     def __post_init__(self) -> None:
         for name in ("width_px", "height_px"):
-            if getattr(self, name) < MIN_SIDE_PX:
-                raise ValueError(f"{name} is {getattr(self, name)}; give at least {MIN_SIDE_PX}")
+            if not MIN_SIDE_PX <= getattr(self, name) <= MAX_SIDE_PX:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; give {MIN_SIDE_PX} to {MAX_SIDE_PX}"
+                )
         if (self.fx is None) == (self.horizontal_fov_deg is None):
             raise ValueError("give either fx (pixels) or horizontal_fov_deg, one of the two")
         fov_deg = self.horizontal_fov_deg
@@ -78,7 +83,7 @@ class Camera:
             raise ValueError(f"horizontal_fov_deg is {fov_deg}; give a value from 1 to 170")
         for name in ("fx", "fy"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0.0):
+            if value is not None and not MIN_FOCAL_PX <= value <= MAX_FOCAL_PX:
                 raise ValueError(f"{name} is {value}; give a focal length in pixels above 0")
         for name, side in (("cx", self.width_px), ("cy", self.height_px)):
             value = getattr(self, name)

@@ -61,11 +61,7 @@ def _use(camera: Camera) -> None:
     centre_ray(camera)
     path = FOLDER / "again.toml"
     path.write_text(camera_toml(camera))
-    try:
-        load_settings(path, Camera)
-    except InputError as e:
-        # Only what is beyond the digits that are written: 0.001 px rounds to nothing.
-        assert "above 0" in str(e) or "inside the picture" in str(e), str(e)
+    load_settings(path, Camera)
 
 
 if __name__ == "__main__":
