@@ -5,26 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from onboard.autopilot.decode import Decoder
 from onboard.autopilot.link import MavlinkLink
-from onboard.autopilot.parameters import ParameterClient, ParameterOutcome, unpacked_value
+from onboard.autopilot.parameters import ParameterClient, ParameterOutcome
+from onboard.autopilot.preset import Difference, apply
+from onboard.autopilot.timesync import TimeSync
+from onboard.autopilot.vehicle_state import vehicle_state
 from onboard.flight_settings import LinkSettings
-from onboard.messages import ParameterValue, VehicleState
+from onboard.messages import VehicleState
 
 HEARTBEAT_WITHIN_S = 3.5  # autopilots send one a second
 ANSWER_WITHIN_S = 2.0
 POLL_S = 0.05
 OWN_HEARTBEAT_S = 1.0
 NOT_ZERO_1E7 = 10  # 1e-6 degrees: 0/0 says that there is no position
-AUTOPILOTS = {mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA: "ardupilot", mavlink.MAV_AUTOPILOT_PX4: "px4"}
-COPTERS = (2, 3, 4, 13, 14, 15, 29)  # MAV_TYPE: quadrotor, coaxial, helicopter, hexa-, octo-, ...
-PLANES = (1, 19, 20, 21, 22, 23, 24, 25)  # fixed wing, VTOL
 
 
 @dataclass
@@ -33,8 +34,6 @@ class Heard:
 
     latest: dict[str, Any] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
-    counted_since_s: float = 0.0
-    texts: list[str] = field(default_factory=list)
 
 
 class AutopilotSession:
@@ -47,6 +46,8 @@ class AutopilotSession:
         self._changed = threading.Condition()
         self._heard = Heard()
         self._parameters = ParameterClient(self.link)
+        self._applying = False
+        self._decoder = Decoder(TimeSync())
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="autopilot", daemon=True)
         self._thread.start()
@@ -65,9 +66,9 @@ class AutopilotSession:
         return self.latest("HEARTBEAT", HEARTBEAT_WITHIN_S)
 
     def vehicle(self) -> VehicleState | None:
-        """Without its flight mode's name."""
+        """As its heartbeat tells it, waited for; None: it is silent."""
         heartbeat = self.heartbeat()
-        return None if heartbeat is None else vehicle_state(heartbeat)
+        return None if heartbeat is None else vehicle_state(heartbeat, time.monotonic_ns())
 
     def ask_for(self, message_id: int, name: str) -> Any | None:
         """MAV_CMD_REQUEST_MESSAGE; None: not given. One lost answer is asked for again."""
@@ -115,22 +116,30 @@ class AutopilotSession:
         self._wait_for(lambda: self._parameters.is_idle or None, within_s)
         return self._outcomes(wanted)
 
-    def write_parameters(
-        self, values: dict[str, float], within_s: float
-    ) -> dict[str, ParameterOutcome]:
-        """Writes and reads back."""
+    def apply(self, found: Sequence[Difference], within_s: float) -> dict[str, ParameterOutcome]:
+        """Writes what differs and reads it back, while the vehicle stays disarmed: once it is
+        armed, what is not written yet stays as it was.
+
+        Raises InputError: the vehicle is armed, or silent.
+        """
         with self._changed:
-            for name, value in values.items():
-                self._parameters.write(name, value)
+            self._heard.latest.pop("HEARTBEAT", None)  # armed or not is asked of a new one
+        vehicle = self.vehicle()
+        with self._changed:
+            names = [w.name for w in apply(found, self._parameters, vehicle)]
+            self._applying = True
         self._wait_for(lambda: self._parameters.is_idle or None, within_s)
-        outcomes = self._outcomes(list(values))
+        outcomes = self._outcomes(names)
         with self._changed:
-            self._parameters.cancel()  # nothing is written after the answer was given
+            self._applying = False
+            self._parameters.cancel()  # nothing is written behind the answer
         return outcomes
 
     def position(self) -> tuple[float, float] | None:
         """(lat_deg, lon_deg) of the vehicle, else of its home."""
-        now = self.latest("GLOBAL_POSITION_INT", ANSWER_WITHIN_S / 2)
+        if self.heartbeat() is None:
+            return None
+        now = self.ask_for(mavlink.MAVLINK_MSG_ID_GLOBAL_POSITION_INT, "GLOBAL_POSITION_INT")
         if now is not None and max(abs(now.lat), abs(now.lon)) > NOT_ZERO_1E7:
             return now.lat * 1e-7, now.lon * 1e-7
         home = self.ask_for(mavlink.MAVLINK_MSG_ID_HOME_POSITION, "HOME_POSITION")
@@ -178,32 +187,10 @@ class AutopilotSession:
         name, now_ns = message.get_type(), time.monotonic_ns()
         self._heard.latest[name] = message
         self._heard.counts[name] += 1
-        if name == "HEARTBEAT":
-            self._parameters.hear(vehicle_state(message))
-        elif name == "PARAM_VALUE":
-            self._parameters.hear(self._parameter(message, now_ns))
-        elif name == "STATUSTEXT":
-            self._heard.texts.append(str(message.text))
-
-    def _parameter(self, message: Any, now_ns: int) -> ParameterValue:
-        value = float(message.param_value)
-        heartbeat = self._heard.latest.get("HEARTBEAT")
-        if heartbeat is not None and vehicle_state(heartbeat).autopilot == "px4":
-            value = unpacked_value(value, message.param_type)
-        return ParameterValue(now_ns, str(message.param_id), value, int(message.param_type))
-
-
-def vehicle_state(heartbeat: Any) -> VehicleState:
-    kind = (
-        "copter" if heartbeat.type in COPTERS else "plane" if heartbeat.type in PLANES else "other"
-    )
-    return VehicleState(
-        time.monotonic_ns(),
-        AUTOPILOTS.get(heartbeat.autopilot, "other"),
-        kind,
-        bool(heartbeat.base_mode & mavlink.MAV_MODE_FLAG_SAFETY_ARMED),
-        "",
-    )
+        for event in self._decoder.decode(message, now_ns):
+            self._parameters.hear(event)
+            if self._applying and isinstance(event, VehicleState) and event.armed:
+                self._parameters.cancel()
 
 
 def _own_heartbeat() -> Any:

@@ -69,13 +69,13 @@ def size(subject: Subject) -> Finding:
 
 
 def light(subject: Subject) -> Finding:
-    frame = replace(subject.camera.needed().frames[-1], image=_picture(subject))
-    refusal = check_picture(frame)
+    picture = _picture(subject)
+    refusal = check_picture(replace(subject.camera.needed().frames[-1], image=picture))
     if refusal is not None:
         return warning(
             f"{refusal.reason.value}: {refusal.detail}", "take the lens cap off, or wait for light"
         )
-    glaring = float((_picture(subject).min(axis=2) >= GLARE_LEVEL).mean())
+    glaring = float((picture.min(axis=2) >= GLARE_LEVEL).mean())
     if glaring > GLARE_SHARE:
         return warning(f"{glaring:.0%} of the picture is white", "shorten the exposure")
     return good("bright enough, and not too bright")

@@ -66,4 +66,4 @@ def skipped(said: str) -> Finding:
 def from_error(error: InputError) -> Finding:
     """An InputError says what is wrong and, behind its last semicolon, what to do."""
     said, _, mend = str(error).rpartition("; ")
-    return Finding(Outcome.FAIL, said or mend, mend if said else "")
+    return failure(said, mend) if said else failure(mend, "correct what is named there")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from onboard.autopilot.streams import needed_streams
 from onboard.flight_settings import Output
 from tools.doctor.autopilot_session import AutopilotSession
 from tools.doctor.check import Check, Finding, NotAsked, failure, good, skipped, warning
@@ -11,14 +12,8 @@ from tools.doctor.subject import Subject
 
 COUNTED_S = 2.0
 MIN_RATE_SHARE = 0.7
-# What flight asks for, and what it can't do without: attitude and height at the exposure.
-ASKED_HZ = {
-    mavlink.MAVLINK_MSG_ID_ATTITUDE: 20.0,
-    mavlink.MAVLINK_MSG_ID_GLOBAL_POSITION_INT: 10.0,
-    mavlink.MAVLINK_MSG_ID_GPS_RAW_INT: 5.0,
-    mavlink.MAVLINK_MSG_ID_GPS2_RAW: 5.0,
-}
-NEEDED = {"ATTITUDE": 20.0, "GLOBAL_POSITION_INT": 10.0, "GPS_RAW_INT": 5.0}
+# What flight can't do without: attitude and height at the exposure, and the receiver.
+NEEDED = ("ATTITUDE", "GLOBAL_POSITION_INT", "GPS_RAW_INT")
 SLOW_TRIP_S, UNSTEADY_S = 0.1, 0.05
 OLDEST_ARDUPILOT = (4, 6)  # what was flown; see the presets
 LOCAL_FRAME = (Output.ODOMETRY, Output.VISION_POSITION)
@@ -54,10 +49,10 @@ def heartbeat(subject: Subject) -> Finding:
 
 
 def autopilot(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     vehicle = session.vehicle()
     assert vehicle is not None
-    version = _version(session)
+    version = version_of(session)
     number = " " + ".".join(map(str, version)) if version else ""
     armed = "armed" if vehicle.armed else "disarmed"
     said = f"{vehicle.autopilot} {vehicle.kind}{number}, {armed}"
@@ -69,7 +64,7 @@ def autopilot(subject: Subject) -> Finding:
 
 
 def system_id(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     if session.settings.system_id:
         return good(f"only system {session.settings.system_id} is listened to, as told")
     return good(f"system {session.link.system_id}, the first that was heard")
@@ -77,11 +72,17 @@ def system_id(subject: Subject) -> Finding:
 
 def streams(subject: Subject) -> list[Finding]:
     """Rates once asked for; and whether GPS_INPUT's receiver comes back as GPS2_RAW."""
-    session = _speaking(subject)
-    came = session.rates_hz(ASKED_HZ, COUNTED_S)
+    session = speaking(subject)
+    vehicle = session.vehicle()
+    assert vehicle is not None
+    signs = session.settings.signing_key_file is not None
+    asked = {
+        s.message: s for s in needed_streams(vehicle, session.link.bytes_per_s, signs)
+    }  # fmt: skip
+    came = session.rates_hz({s.message_id: s.hz for s in asked.values()}, COUNTED_S)
     findings = []
-    for name, hz in NEEDED.items():
-        got = came.get(name, 0.0)
+    for name in NEEDED:
+        hz, got = asked[name].hz, came.get(name, 0.0)
         said = f"{name} comes at {got:.1f} Hz, {hz:g} were asked for"
         if got == 0.0:
             mend = "see SERIALn_PROTOCOL = 2, and SERIALn_OPTIONS without 'don't forward'"
@@ -106,7 +107,7 @@ def _echo(subject: Subject, came: dict[str, float]) -> Finding:
 
 
 def clock(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     measured = session.round_trip_s()
     if measured is None:
         return warning(
@@ -124,7 +125,7 @@ def clock(subject: Subject) -> Finding:
 
 
 def signing(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     signed = session.settings.signing_key_file is not None
     if signed:
         return good("signed messages come, and ours are signed")
@@ -137,7 +138,7 @@ def signing(subject: Subject) -> Finding:
 
 
 def origin(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     if not set(LOCAL_FRAME) & set(subject.settings.needed().publish.outputs):
         raise NotAsked("no output needs the local frame's origin")
     name = "GPS_GLOBAL_ORIGIN"
@@ -151,7 +152,7 @@ def origin(subject: Subject) -> Finding:
 
 
 def gnss(subject: Subject) -> Finding:
-    session = _speaking(subject)
+    session = speaking(subject)
     told = session.latest("GPS_RAW_INT", 2.0)
     if told is None:
         return warning("the autopilot tells of no GNSS receiver", "GPS1_TYPE = 1")
@@ -161,14 +162,16 @@ def gnss(subject: Subject) -> Finding:
     return good(said)
 
 
-def _speaking(subject: Subject) -> AutopilotSession:
+def speaking(subject: Subject) -> AutopilotSession:
+    """Raises NotAsked: no link, or nobody on it."""
     session = subject.autopilot.needed()
     if session.heartbeat() is None:
         raise NotAsked("needs the autopilot, which is silent")
     return session
 
 
-def _version(session: AutopilotSession) -> tuple[int, int, int] | None:
+def version_of(session: AutopilotSession) -> tuple[int, int, int] | None:
+    """(major, minor, patch); None where it isn't told."""
     told = session.ask_for(mavlink.MAVLINK_MSG_ID_AUTOPILOT_VERSION, "AUTOPILOT_VERSION")
     if told is None or not told.flight_sw_version:
         return None

@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 
 from onboard.inference.engine_record import state_folder
+from onboard.runtime.jetson import HOT_C, machine_health
 from tools.doctor.check import Check, Finding, NotAsked, failure, good, warning
 from tools.doctor.subject import Subject
 
 MIB = 1 << 20
 # A flight holds about 300 MB, and the map's file cache comes on top.
 ENOUGH_MEMORY_B, LEAST_MEMORY_B = 1024 * MIB, 400 * MIB
-WARM_C, HOT_C = 80.0, 95.0  # Jetsons slow down from 95-99
+TOO_HOT_C = 95.0  # Jetsons slow down from 95-99
+FASTEST = "MAXN"  # nvpmodel's name for no limit
 STEADY_CLOCKS = ("tsc", "arch_sys_counter", "kvm-clock", "hyperv_clocksource_tsc_page")
 STA_UNSYNC = 0x40  # timex.h: the kernel's clock follows nobody
 RTC_OFF_S = 120.0
@@ -52,39 +54,31 @@ def governor(subject: Subject) -> Finding:
 
 
 def temperature(subject: Subject) -> Finding:
-    found = []
-    for file in sorted(subject.root.glob("sys/class/thermal/thermal_zone*/temp")):
-        try:
-            found.append((int(_text(file)) / 1000.0, _text(file.with_name("type"))))
-        except (NotAsked, ValueError):
-            continue  # a zone that is switched off can't be read
-    if not found:
+    health = machine_health(subject.root)
+    if health.hottest_c is None:
         raise NotAsked("this machine tells no temperature")
-    hottest_c, zone = max(found)
-    said = f"the hottest zone is {zone} with {hottest_c:.0f} C"
-    if hottest_c >= HOT_C:
-        return failure(f"{said}: it is being slowed down", "cool the computer before flight")
-    if hottest_c >= WARM_C:
+    said = f"the hottest zone is {health.zone} with {health.hottest_c:.0f} C"
+    if health.hottest_c >= TOO_HOT_C:
+        return failure(f"{said}: it is about to be slowed down", "cool the computer before flight")
+    if health.hottest_c >= HOT_C:
         return warning(said, "give the computer more air")
     return good(said)
 
 
+def throttling(subject: Subject) -> Finding:
+    why = machine_health(subject.root).throttled
+    if why:
+        return warning(f"the machine is slowed down: {why}", "more air, or a stronger supply")
+    return good("nothing slows the machine down")
+
+
 def power_mode(subject: Subject) -> Finding:
-    """nvpmodel's state file says 'pmode:0002'; its configuration, what 2 is called."""
-    if not (subject.root / "etc/nv_tegra_release").exists():
+    mode = machine_health(subject.root).power_mode
+    if not mode:
         raise NotAsked("not a Jetson")
-    mode = int(_text(subject.root / "var/lib/nvpmodel/status").rpartition(":")[2])
-    names = {}
-    for line in _text(subject.root / "etc/nvpmodel.conf").splitlines():
-        parts = line.replace("<", "").replace(">", "").split()
-        if line.startswith("< POWER_MODEL") and len(parts) >= 3:
-            told = dict(p.split("=", 1) for p in parts if "=" in p)
-            names[int(told.get("ID", "-1"))] = told.get("NAME", "")
-    name = names.get(mode, str(mode))
-    best = next((i for i, n in names.items() if n.upper().startswith("MAXN")), 0)
-    if mode == best:
-        return good(f"power mode {name}")
-    return warning(f"power mode {name} is not the fastest", f"sudo nvpmodel -m {best}")
+    if FASTEST in mode.upper():
+        return good(mode)
+    return warning(f"{mode} is not the fastest", "sudo nvpmodel -m 0 (sudo nvpmodel -p lists all)")
 
 
 def groups(subject: Subject) -> Finding:
@@ -204,6 +198,7 @@ CHECKS = (
     Check("machine.memory", memory),
     Check("machine.governor", governor),
     Check("machine.temperature", temperature),
+    Check("machine.throttling", throttling),
     Check("machine.power_mode", power_mode),
     Check("machine.service", service),
     Check("machine.state_folder", state),

@@ -19,6 +19,8 @@ LEAST = {  # as pyproject.toml has them; a test compares
     "pymavlink": "2.4.41",
     "pyproj": "3.6",
     "pyserial": "3.5",
+    "pynmea2": "1.19",
+    "mcap": "1.6",
 }
 LEAST_OPENCV, TOO_NEW_OPENCV = "4.9", "5"
 POSITION_SENSOR_SINCE = "2.4.50"  # of pymavlink: GLOBAL_POSITION_SENSOR (#296)

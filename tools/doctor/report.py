@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
 
+from tools.doctor.apply_parameters import Applied
 from tools.doctor.check import Finding, Outcome
 from tools.doctor.run_checks import Checked, passed
 
@@ -19,11 +20,16 @@ MARKS = {
 }
 
 
-def as_text(results: Sequence[Checked], seconds: float, colour: bool = False) -> str:
-    """A line a finding, its mend below."""
+def as_text(
+    results: Sequence[Checked],
+    seconds: float,
+    applied: Sequence[Applied] = (),
+    colour: bool = False,
+) -> str:
+    """What was written, then a line a finding, its mend below."""
     rows = [(name_of(r, f), f) for r in results for f in r.findings]
     width = max((len(name) for name, _ in rows), default=0)
-    lines = []
+    lines = [f"wrote {a.said}" for a in applied]
     for name, finding in rows:
         mark, code = MARKS[finding.outcome]
         shown = f"\x1b[{code}m{mark:<4}\x1b[0m" if colour else f"{mark:<4}"
@@ -36,9 +42,10 @@ def as_text(results: Sequence[Checked], seconds: float, colour: bool = False) ->
     return "\n".join([*lines, f"{verdict}: {len(rows)} checks in {seconds:.1f} s: {said}"])
 
 
-def as_json(results: Sequence[Checked], seconds: float) -> str:
-    """{schema, pilotage, passed, seconds, counts: {pass, warn, fail, skip}, checks: [{name,
-    outcome, said, mend, seconds}]}; the checks in a fixed order."""
+def as_json(results: Sequence[Checked], seconds: float, applied: Sequence[Applied] = ()) -> str:
+    """{schema, pilotage, passed, seconds, counts: {pass, warn, fail, skip}, applied: [{name,
+    before, after, state}], checks: [{name, outcome, said, mend, seconds}]}; the checks in a
+    fixed order."""
     findings = [(r, f) for r in results for f in r.findings]
     counts = Counter(f.outcome for _, f in findings)
     return json.dumps(
@@ -48,6 +55,10 @@ def as_json(results: Sequence[Checked], seconds: float) -> str:
             "passed": passed(results),
             "seconds": round(seconds, 2),
             "counts": {o.value: counts[o] for o in Outcome},
+            "applied": [
+                {"name": a.name, "before": a.before, "after": a.after, "state": a.state.value}
+                for a in applied
+            ],
             "checks": [
                 {
                     "name": name_of(r, f),
