@@ -65,7 +65,11 @@ def camera_of(photos: Sequence[Photo], path: Path | None) -> tuple[Camera, str]:
         hung = "in a gimbal whose angles are not real, taken to look straight down"
     else:
         mounting, hung = Mounting(), "taken to be fixed to the airframe, looking straight down"
-    camera = Camera(tags.width_px, tags.height_px, fx=focal_px(tags), mounting=mounting)
+    try:
+        camera = Camera(tags.width_px, tags.height_px, fx=focal_px(tags), mounting=mounting)
+    except ValueError as e:
+        where = photos[0].path.parent
+        raise InputError(f"{where}: the tags tell no camera ({e}); give --camera cam.toml") from e
     return camera, f"camera from EXIF: {tags.model or 'model unknown'}, {camera.fx:.0f} px, {hung}"
 
 

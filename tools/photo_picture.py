@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from onboard.camera import MAX_SIDE_PX
 from onboard.messages import Picture
 
 # Above this a JPEG is halved while it is decoded (a 50-megapixel picture would take 150 MB):
@@ -24,6 +25,8 @@ def read_picture(path: Path) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large pictures, damaged tags
             with Image.open(path) as image:
+                if max(image.size) > MAX_SIDE_PX:
+                    raise ValueError(f"{image.width}x{image.height} is no camera's picture")
                 halvings = 0
                 while (image.width >> halvings) * (image.height >> halvings) > MAX_DECODED_PX:
                     halvings += 1
