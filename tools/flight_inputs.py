@@ -35,10 +35,15 @@ class FlightInputs:
 
 
 def add_flight_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--map", type=Path, required=True, help="map pack")
+    add_map_arguments(parser)
     parser.add_argument("--camera", type=Path, help="camera file (default: from the tags)")
     parser.add_argument("--poses", type=Path, help="CSV with a row a photograph (default: tags)")
     parser.add_argument("--agl-m", type=positive, help="height of photographs that tell none")
+
+
+def add_map_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `open_map` needs."""
+    parser.add_argument("--map", type=Path, required=True, help="map pack")
     add_model_argument(parser, pack_decides=True)
     add_backend_arguments(parser)
 
@@ -49,20 +54,29 @@ def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
 
     Raises InputError as each of the readers does.
     """
-    backend = chosen_backend(args)
     flight = read_flight(folder, args.poses, args.agl_m)
     camera, said = camera_of(flight.photos, args.camera)
-    described_with = read_manifest(args.map).model.sha256
-    bundle = load_bundle(args.model or shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
-    pack = MapPack.open(args.map, bundle)
-    describer = Describer(bundle, backend=backend)
+    pack, describer, runs = open_map(args)
     outside, off_map_m = _outside(flight.photos, pack)
-    notes = (said, f"{bundle.id} runs on {describer.network.runs_on}", *flight.notes)
+    notes = (said, runs, *flight.notes)
     if outside:
         notes += (f"{outside} of {len(flight.photos)} recorded positions lie outside the map",)
     return FlightInputs(
         flight, camera, turns_with_gimbal(camera), pack, describer, off_map_m, notes
     )
+
+
+def open_map(args: argparse.Namespace) -> tuple[MapPack, Describer, str]:
+    """The pack, the network that describes like it, and a sentence on what that runs on.
+
+    Raises InputError as each of the readers does.
+    """
+    backend = chosen_backend(args)
+    described_with = read_manifest(args.map).model.sha256
+    bundle = load_bundle(args.model or shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
+    pack = MapPack.open(args.map, bundle)
+    describer = Describer(bundle, backend=backend)
+    return pack, describer, f"{bundle.id} runs on {describer.network.runs_on}"
 
 
 def refuse_wrong_map(inputs: FlightInputs) -> None:

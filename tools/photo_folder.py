@@ -61,15 +61,8 @@ def read_flight(folder: Path, poses: Path | None = None, agl_m: float | None = N
     Raises InputError: no such folder, no photographs in it, a table that speaks of none of
     them, nothing usable in any of them.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder of the photographs")
-    inner = (folder / name for name in INNER_FOLDERS)
-    where = next((path for path in inner if path.is_dir()), folder)
-    paths = sorted(p for p in where.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
-    if not paths:
-        raise InputError(
-            f"{where}: no photographs in it ({', '.join(PICTURE_SUFFIXES)}); give their folder"
-        )
+    paths = _picture_paths(folder)
+    where = paths[0].parent
     table = read_poses(poses) if poses else {}
     read = [_read_one(path, table, agl_m) for path in paths]
     if poses and not any(photo_key(p.name) in table for p in paths):
@@ -77,6 +70,15 @@ def read_flight(folder: Path, poses: Path | None = None, agl_m: float | None = N
     _refuse_nothing_usable(where, read)
     photos, time_notes = _in_time_order(read)
     return Flight(where, photos, (*_notes(photos, table), *time_notes))
+
+
+def read_pictures(folder: Path) -> tuple[Photo, ...]:
+    """Photographs alone, for a log that tells the rest: no height or attitude is asked for.
+
+    Raises InputError: no such folder, no photographs in it.
+    """
+    photos, _ = _in_time_order([_read_one(path, {}, None) for path in _picture_paths(folder)])
+    return photos
 
 
 def photo_events(
@@ -124,6 +126,19 @@ def frame_of(photo: Photo) -> Frame:
     except ValueError:
         image = None
     return Frame(photo.time_ns, image, photo.name)
+
+
+def _picture_paths(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder of the photographs")
+    inner = (folder / name for name in INNER_FOLDERS)
+    where = next((path for path in inner if path.is_dir()), folder)
+    paths = sorted(p for p in where.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise InputError(
+            f"{where}: no photographs in it ({', '.join(PICTURE_SUFFIXES)}); give their folder"
+        )
+    return paths
 
 
 def _read_one(

@@ -1,37 +1,75 @@
-"""`pilotage replay`: a folder of photographs through the navigator, in time order."""
+"""`pilotage replay`: a recorded flight through the companion, in time order."""
 
 from __future__ import annotations
 
 import argparse
 import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
 from onboard.autopilot.link import MavlinkLink
+from onboard.camera import Camera
 from onboard.companion import Companion
+from onboard.describe import Describer
+from onboard.errors import InputError
 from onboard.loop import Navigator
+from onboard.map_pack import MapPack
+from onboard.messages import Event
 from onboard.publish import Publisher
+from onboard.recording.reader import Recording
+from onboard.recording.replay import replay
 from onboard.whole_file import make_folder
-from tools.flight_inputs import add_flight_arguments, open_flight_inputs, refuse_wrong_map
+from tools.flight_inputs import (
+    FlightInputs,
+    add_flight_arguments,
+    open_flight_inputs,
+    open_map,
+    refuse_wrong_map,
+)
+from tools.log_flight import add_log_arguments, open_log_flight
+from tools.logs.open_log import is_log
 from tools.photo_folder import photo_events
 from tools.replay_driver import drive, run_record
 from tools.report import write_report
 from tools.report_data import summary_rows
-from tools.truth import read_reference, recorded_track
+from tools.truth import Track, read_reference, recorded_track
 
 HELP = (
-    "Flies a folder of photographs (EXIF and XMP, or a CSV of poses) through the navigator and "
-    "writes a report, fixes.csv and fixes.geojson. With --mavlink it also sends GPS_INPUT at "
-    "10 Hz of the recording's time."
+    "Flies a recorded flight through the companion: a folder of photographs (EXIF and XMP, or a "
+    "CSV of poses), an autopilot's log (.bin, .tlog, .ulg) or DJI's subtitles (.SRT) with "
+    "pictures or a video; and writes a report, fixes.csv and fixes.geojson. With --mavlink it "
+    "also sends GPS_INPUT at 10 Hz of the recording's time. A recording of Pilotage's own "
+    "(.mcap) is handed over again step by step, and what is sent compared byte for byte."
 )
 MAX_SECONDS = 86_400.0
+MOST_SHOWN = 5  # differences of a recording
 _UNITS_S = {"s": 1.0, "min": 60.0, "": 1.0}
 
 
+@dataclass(frozen=True)
+class _Flight:
+    """What is common to photographs and logs. frames: None where nobody knows."""
+
+    pack: MapPack
+    describer: Describer
+    camera: Camera
+    events: Iterator[Event]
+    frames: int | None
+    track: Track
+    centres: dict[str, tuple[float, float]] | None
+    lost_ns: int | None
+    utc_minus_clock_ns: int | None
+    notes: tuple[str, ...]
+    photographs: FlightInputs | None = None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", type=Path, help="folder of photographs")
+    parser.add_argument("flight", type=Path, help="folder of photographs, log, or .mcap")
     add_flight_arguments(parser)
+    add_log_arguments(parser)
     parser.add_argument("--mavlink", help="where to send: udpout:127.0.0.1:14550, /dev/ttyUSB0")
     parser.add_argument(
         "--gnss-lost-after",
@@ -44,47 +82,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    inputs = open_flight_inputs(args.photos, args)
+    if args.flight.suffix.lower() == ".mcap":
+        return _replay_recording(args)
+    flight = _open_log(args) if is_log(args.flight) else _open_photographs(args)
     make_folder(args.report)
-    for note in inputs.notes:
+    for note in flight.notes:
         print(note)
-    photos = inputs.flight.photos
-    lost_ns = None
-    if args.gnss_lost_after is not None:
-        lost_ns = photos[0].time_ns + round(args.gnss_lost_after * 1e9)
-    navigator = Navigator(inputs.pack, inputs.describer, inputs.camera)
+    navigator = Navigator(flight.pack, flight.describer, flight.camera)
     link = MavlinkLink.to(args.mavlink) if args.mavlink else None
-    parts = (Publisher(link, utc_minus_clock_ns=0),) if link else ()
-    events = photo_events(photos, inputs.by_gimbal, lost_ns)
+    utc = flight.utc_minus_clock_ns
+    parts = (Publisher(link, utc_minus_clock_ns=utc),) if link else ()
     try:
-        with tqdm(total=len(photos), unit="photo", smoothing=0) as bar:
+        with tqdm(total=flight.frames, unit="frame", smoothing=0) as bar:
             driven = drive(
-                events,
+                flight.events,
                 Companion(navigator, parts),
-                inputs.pack,
+                flight.pack,
                 recorded_pace=args.pace == "recorded",
                 on_frame=lambda _: bar.update(),
             )
     finally:
         if link:
             link.close()
+    if not driven.frames:
+        raise InputError(f"{args.flight}: no frame falls into the flight; give its own pictures")
     record = run_record(
-        f"Replay of {args.photos.resolve().name}",
+        f"Replay of {args.flight.resolve().name}",
         driven,
-        recorded_track(photos),
-        read_reference(args.photos),
-        lost_ns,
-        inputs.notes,
+        flight.track,
+        flight.centres,
+        flight.lost_ns,
+        flight.notes,
         messages_sent=len(driven.ticks) if link else 0,
     )
-    path = write_report(args.report, record, inputs.pack)
+    path = write_report(args.report, record, flight.pack)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = [*summary_rows(record), ("peak resident memory", f"{peak_mb:.0f} MB")]
     width = max(len(what) for what, _ in rows)
     for what, figure in rows:
         print(f"  {what:<{width}}  {figure}")
     print(f"report: {path}")
-    refuse_wrong_map(inputs)
+    if flight.photographs:
+        refuse_wrong_map(flight.photographs)
     return 0
 
 
@@ -98,3 +137,68 @@ def duration_s(text: str) -> float:
     if not 0 <= seconds < MAX_SECONDS:
         raise argparse.ArgumentTypeError(f"'{text}' is not between 0s and a day")
     return seconds
+
+
+def _open_photographs(args: argparse.Namespace) -> _Flight:
+    for name in ("pictures", "video", "video_starts"):
+        if getattr(args, name) is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} goes with a log ({args.flight} is a folder); "
+                "give a .bin, .tlog, .ulg or .SRT file"
+            )
+    inputs = open_flight_inputs(args.flight, args)
+    photos = inputs.flight.photos
+    lost_ns = None
+    if args.gnss_lost_after is not None:
+        lost_ns = photos[0].time_ns + round(args.gnss_lost_after * 1e9)
+    return _Flight(
+        inputs.pack,
+        inputs.describer,
+        inputs.camera,
+        photo_events(photos, inputs.by_gimbal, lost_ns),
+        len(photos),
+        recorded_track(photos),
+        read_reference(args.flight),
+        lost_ns,
+        0,
+        inputs.notes,
+        inputs,
+    )
+
+
+def _open_log(args: argparse.Namespace) -> _Flight:
+    log = open_log_flight(args.flight, args, args.gnss_lost_after)
+    pack, describer, runs = open_map(args)
+    lost_ns = None
+    if args.gnss_lost_after is not None:
+        lost_ns = log.start_ns + round(args.gnss_lost_after * 1e9)
+    return _Flight(
+        pack,
+        describer,
+        log.camera,
+        log.events,
+        log.frames,
+        log.track,
+        None,
+        lost_ns,
+        log.utc_minus_clock_ns,
+        (runs, *log.notes),
+    )
+
+
+def _replay_recording(args: argparse.Namespace) -> int:
+    """Exit status 1 when anything differs."""
+    pack, describer, runs = open_map(args)
+    print(runs)
+    outcome = replay(Recording(args.flight), pack, describer)
+    print(f"  frames              {outcome.frames}")
+    print(f"  messages equal      {outcome.same}")
+    print(f"  messages different  {len(outcome.different)}")
+    for difference in outcome.different[:MOST_SHOWN]:
+        print(
+            f"    message {difference.number}, {difference.name}: "
+            f"was {difference.was.hex() or 'not sent'}, now {difference.now.hex() or 'not sent'}"
+        )
+    if outcome.ended:
+        print(f"  {outcome.ended}")
+    return 0 if outcome.is_exact else 1

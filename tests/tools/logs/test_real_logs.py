@@ -10,6 +10,7 @@ from onboard.messages import Attitude, Gnss, Height
 from tools.logs.dataflash import read_dataflash
 from tools.logs.dji_srt import read_srt
 from tools.logs.px4_ulog import read_ulog
+from tools.logs.tlog import read_tlog
 
 DATA = Path(os.environ.get("PILOTAGE_DATA", Path(__file__).parents[4] / "shared/data"))
 LOGS = DATA / "logs"
@@ -69,3 +70,15 @@ def test_a_dji_recording():
     log = read_srt(DATA / "ariel" / "telemetry" / "DJI_v14.SRT")
     assert counts(log) == (0, 3431, 3431)
     assert len(log.track.time_ns) == 3431
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("2021-12-08-14-59-44.tlog", (1292, 648, 646)),
+        ("20211202-132614.tlog", (478, 478, 477)),
+        ("20211208-151342.tlog", (467, 467, 467)),
+    ],
+)
+def test_mavlink_logs(name, expected):
+    assert counts(read_tlog(LOGS / "ardupilot_tlog" / name)) == expected
