@@ -4,11 +4,13 @@ which are named by their hashes."""
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from onboard.camera import Camera
+from onboard.cameras.address import parse_address
 from onboard.describe import Describer
 from onboard.flight_settings import FlightSettings
 from onboard.map_pack import MapPack
@@ -30,7 +32,7 @@ def start_table(
     table: dict[str, Any] = {
         "format": FORMAT,
         "pilotage": _version(),
-        "settings": table_of(settings),
+        "settings": table_of(without_password(settings)),
         "camera": table_of(camera),
         "map_path": str(pack.path),
         "manifest_sha256": manifest_sha256(pack.path),
@@ -42,6 +44,11 @@ def start_table(
     if utc_minus_clock_ns is not None:
         table["utc_minus_clock_ns"] = utc_minus_clock_ns
     return table
+
+
+def without_password(settings: FlightSettings) -> FlightSettings:
+    """A stream's password has no business in a file that is handed on."""
+    return replace(settings, camera=parse_address(settings.camera).name)
 
 
 def manifest_sha256(pack: Path) -> str:

@@ -56,18 +56,17 @@ def table_of(record: Any) -> dict[str, Any]:
 
 
 def event_table(event: Event) -> dict[str, Any]:
-    """Any event but a frame; `kind` names it."""
-    return {"kind": type(event).__name__, **table_of(event)}
+    """Any event but a frame: its kind and its values."""
+    return {"kind": type(event).__name__, "values": table_of(event)}
 
 
 def event_of(table: dict[str, Any], where: str) -> Event:
     """Raises InputError: no event of a known kind, a value missing or of another type."""
-    values = dict(table)
-    kind = KINDS.get(str(values.pop("kind", None)))
-    if kind is None:
+    kind, values = KINDS.get(str(table.get("kind"))), table.get("values")
+    if kind is None or not isinstance(values, dict):
         raise InputError(f"{where}: no event of a known kind; take the Pilotage that recorded it")
     hints = _hints(kind)
-    for name, value in values.items():
+    for name, value in list(values.items()):
         if name not in hints or not isinstance(value, hints[name]):
             raise InputError(f"{where}: {kind.__name__}.{name} is {value!r}; the file is damaged")
         if hints[name] is float:  # JSON has one kind of number

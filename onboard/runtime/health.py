@@ -6,12 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from onboard.autopilot.link import MavlinkLink
+from onboard.autopilot.contract import Link
+from onboard.autopilot.session import AutopilotSession
 from onboard.cameras.contract import FrameSource
 from onboard.outputs.status_text import NOTICE, WARNING, status_text
 from onboard.recording.recorder import Recorder
 from onboard.recording.steps import PartHealth
-from onboard.runtime.inbox import Inbox
 from onboard.runtime.jetson import MachineHealth, machine_health
 from onboard.runtime.publish_loop import PublishLoop
 from onboard.web.status_board import StatusBoard
@@ -26,8 +26,8 @@ class HealthReport:
     def __init__(
         self,
         source: FrameSource,
-        link: MavlinkLink,
-        inbox: Inbox,
+        link: Link,
+        session: AutopilotSession,
         publisher: PublishLoop,
         recorder: Recorder | None,
         board: StatusBoard | None,
@@ -35,7 +35,7 @@ class HealthReport:
     ) -> None:
         self._source = source
         self._link = link
-        self._inbox = inbox
+        self._session = session
         self._publisher = publisher
         self._recorder = recorder
         self._board = board
@@ -71,10 +71,14 @@ class HealthReport:
         return PartHealth("camera", health.problem, detail)
 
     def _autopilot(self) -> PartHealth:
-        counts, clock = self._link.counts, self._inbox.clock
-        problem = "" if self._link.is_connected else "no heartbeat of an autopilot"
+        status = self._session.status
+        problem = "" if status.is_connected else "no heartbeat of an autopilot"
+        counts = status.counts
         detail = f"{counts.received} received, {counts.sent} sent, {counts.dropped} dropped"
-        detail += ", clock in step" if clock.is_synced else ", clock not in step yet"
+        if status.is_synced:
+            detail += f", clock within {status.clock_uncertainty_ms:.1f} ms"
+        else:
+            detail += ", clock not in step yet"
         return PartHealth("link", problem, detail)
 
     def _publishing(self) -> PartHealth:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from onboard.autopilot.link import MavlinkLink
+from onboard.autopilot.session import AutopilotSession
 from onboard.autopilot.transport import Transport, open_transport
 from onboard.camera import Camera
 from onboard.cameras.choose import open_camera
@@ -27,11 +28,10 @@ from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
 from onboard.outputs.gps_input import GPS_ID
 from onboard.pack_manifest import read_manifest
 from onboard.recording.recorder import Recorder
-from onboard.recording.start import start_table
+from onboard.recording.start import start_table, without_password
 from onboard.runtime.checked_pack import open_checked_pack, stamp_folder
 from onboard.runtime.frame_loop import FrameLoop
 from onboard.runtime.health import HealthReport
-from onboard.runtime.inbox import Inbox
 from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.live import LiveFlight, Threads
 from onboard.runtime.publish_loop import PublishLoop
@@ -74,10 +74,17 @@ def read_flight_settings(path: Path) -> FlightSettings:
     return replace(
         settings,
         map=here / settings.map,
+        camera=_from_here(settings.camera, here),
         camera_file=here / settings.camera_file,
         link=replace(settings.link, signing_key_file=here / key if key else None),
         recording=replace(settings.recording, folder=here / folder if folder else None),
     )
+
+
+def _from_here(camera: str, here: Path) -> str:
+    """A recording's path counts from the settings file's folder, other sources stay."""
+    path = camera.partition("?")[0]
+    return str(here / camera) if path and (here / path).exists() else camera
 
 
 def open_flight(settings: FlightSettings) -> Opened:
@@ -107,25 +114,20 @@ def open_flight(settings: FlightSettings) -> Opened:
         journals = [recorder.note] if recorder else []
         journal = fan_out(*journals, *([board.note] if board else []))
         flight = make_flight(equipment, journal, link, nmea)
-        inbox = Inbox(
-            link,
-            GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None,
-            link.bytes_per_s,
-            settings.link.signing_key_file is not None,
-        )
-        threads = _threads(flight, source, link, inbox)
-        report = HealthReport(source, link, inbox, threads.publisher, recorder, board)
+        echo = GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None
+        session = AutopilotSession(link, own_receiver=echo)
+        threads = _threads(flight, source, session)
+        report = HealthReport(source, link, session, threads.publisher, recorder, board)
         live = LiveFlight(threads, journal, report.report)
         return Opened(live, _said(equipment, recorder, server), stack.pop_all())
-    raise AssertionError("unreachable")
 
 
-def _threads(flight: Flight, source: FrameSource, link: MavlinkLink, inbox: Inbox) -> Threads:
+def _threads(flight: Flight, source: FrameSource, session: AutopilotSession) -> Threads:
     lock = threading.Lock()
     return Threads(
         flight=flight,
         frames=FrameLoop(flight.companion, source, lock),
-        link=LinkReader(flight.companion, link, inbox, lock),
+        link=LinkReader(flight.companion, session, lock),
         publisher=PublishLoop(flight.companion.tick, lock),
         lock=lock,
     )
@@ -198,7 +200,7 @@ def _said(
         f"map {pack.path.name}: {sum(len(pack.tiles(level)) for level in pack.levels)} tiles at "
         f"levels {', '.join(map(str, pack.levels))}",
         f"{equipment.describer.bundle.id} runs on {network.runs_on}",
-        f"camera {settings.camera}, {settings.frame_hz:g} frames/s at most",
+        f"camera {without_password(settings).camera}, {settings.frame_hz:g} frames/s at most",
         f"autopilot at {settings.link.address}, told by "
         f"{', '.join(o.value for o in settings.publish.outputs)} ({settings.publish.when.value})",
         f"takeover: {settings.takeover.method.value}",

@@ -37,7 +37,7 @@ def equipment_of(area: SmallArea, folder: Path, recordings: Path, **more: object
     """folder: of the flight, whose camera file stands beside it."""
     settings = FlightSettings(
         map=area.pack,
-        camera=f"folder:{folder}",
+        camera=f"{folder}?fps=2",
         camera_file=folder.parent / "cam.toml",
         link=LinkSettings(address="udpout:127.0.0.1:14550"),
         recording=RecordingSettings(folder=recordings, frame_hz=60.0),

@@ -1,0 +1,179 @@
+"""`pilotage run` as its own process against a real socket: what integrators start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from onboard.describe import Describer
+from onboard.geodesy import offset_latlon
+from onboard.map_pack import MapPack
+from onboard.model_bundle import load_bundle
+from onboard.recording.reader import Recording
+from onboard.recording.replay import replay
+from tests.tools.autopilot_peer import AutopilotPeer
+from tests.tools.small_area import AGL_M, CAMERA, SOUTH_WEST
+from tools.cli import main
+
+ALONG_M, YAW_DEG = 100.0, 45.0
+FPS = 5
+START_S, LAND_S = 60.0, 20.0  # a busy machine of two cores
+
+
+@dataclass
+class Site:
+    """A folder with everything that a flight needs."""
+
+    folder: Path
+
+    @property
+    def recordings(self) -> list[Path]:
+        return sorted((self.folder / "recordings").glob("*.mcap"))
+
+    def settings(self, address: str, **more: str) -> Path:
+        values = {
+            "map": '"area.pack"',
+            "camera": f'"pictures?fps={FPS}"',
+            "camera_file": '"cam.toml"',
+            "frame_hz": f"{FPS}.0",
+            **more,
+        }
+        lines = [f"{key} = {value}" for key, value in values.items()]
+        lines += ["[link]", f'address = "{address}"']
+        lines += ["[recording]", 'folder = "recordings"', "frame_hz = 1.0", ""]
+        path = self.folder / "flight.toml"
+        path.write_text("\n".join(lines))
+        return path
+
+
+@pytest.fixture(scope="module")
+def pictures(small_area, tmp_path_factory) -> Path:
+    """A minute's hover as a sensor sees it: no two pictures are the same."""
+    folder = tmp_path_factory.mktemp("hover") / "pictures"
+    folder.mkdir()
+    clean = small_area._seen_from(ALONG_M, ALONG_M, YAW_DEG)[:, :, ::-1]
+    rng = np.random.default_rng(1)
+    for i in range(60 * FPS):
+        noisy = clean + rng.normal(0.0, 2.0, clean.shape)
+        cv2.imwrite(str(folder / f"{i:04d}.jpg"), np.clip(noisy, 0, 255).astype(np.uint8))
+    return folder
+
+
+@pytest.fixture
+def site(small_area, pictures, tmp_path) -> Site:
+    (tmp_path / "area.pack").symlink_to(small_area.pack)
+    (tmp_path / "pictures").symlink_to(pictures)
+    (tmp_path / "cam.toml").write_text(CAMERA)
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def peer():
+    lat_deg, lon_deg = offset_latlon(*SOUTH_WEST, ALONG_M, ALONG_M)
+    with AutopilotPeer(lat_deg, lon_deg, AGL_M, YAW_DEG) as peer:
+        yield peer
+
+
+def start(settings: Path, **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.cli", "run", str(settings)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def fixes(peer):
+    return [(t, m) for t, m in peer.of("GPS_INPUT") if m.fix_type == 3]
+
+
+def test_it_flies_ends_with_no_position_and_replays(site, peer, small_area):
+    peer.fix_type = 1  # without GNSS from the start: by the pictures alone
+    process = start(site.settings(peer.address))
+    try:
+        found = peer.wait_for(lambda p: len(fixes(p)) >= 20, START_S)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=LAND_S)
+    finally:
+        process.kill()
+    assert found, err
+    assert process.returncode == 0, err
+    assert "runs on" in out and "recording to" in out
+    _, last = peer.of("GPS_INPUT")[-1]
+    assert last.fix_type == 1
+    good = fixes(peer)[-1][1]
+    assert abs(good.lat * 1e-7 - peer.lat_deg) < 5e-5
+    assert abs(good.lon * 1e-7 - peer.lon_deg) < 8e-5
+    gaps = np.diff([t for t, _ in peer.of("GPS_INPUT")])
+    assert np.median(gaps) == pytest.approx(0.1, abs=0.01)
+    recording = Recording(site.recordings[0])
+    bundle = load_bundle()
+    again = replay(recording, MapPack.open(small_area.pack, bundle), Describer(bundle))
+    assert again.different == ()
+    assert again.ended == ""
+    assert again.same >= 40
+
+
+def test_after_a_kill_it_publishes_again_and_what_was_recorded_replays(site, peer, small_area):
+    settings = site.settings(peer.address)
+    first = start(settings)
+    try:
+        assert peer.wait_for(lambda p: len(p.of("GPS_INPUT")) >= 30, START_S)
+        killed_s = time.monotonic()
+        first.kill()
+        first.wait()
+        heard = len(peer.received)
+        second = start(settings)
+        try:
+            came = peer.wait_for(
+                lambda p: any(m.get_type() == "GPS_INPUT" for _, m in p.received[heard:]), START_S
+            )
+            took_s = time.monotonic() - killed_s
+            second.send_signal(signal.SIGTERM)
+            second.communicate(timeout=LAND_S)
+        finally:
+            second.kill()
+    finally:
+        first.kill()
+    print(f"published again after {took_s:.2f} s")
+    assert came
+    recording = Recording(site.recordings[0])
+    bundle = load_bundle()
+    again = replay(recording, MapPack.open(small_area.pack, bundle), Describer(bundle))
+    assert again.different == ()
+    assert "cut short" in again.ended
+    assert again.same >= 15  # of 30 messages at least, at most the last second is lost
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"map": '"none.pack"'}, "not a map pack"),
+        ({"camera_file": '"none.toml"'}, "cannot be read"),
+        ({"camera": '"none?fps=2"'}, "no such file"),
+        ({"camera": '""'}, "'camera' is missing"),
+        ({"frame_hz": "0.0"}, "frame_hz"),
+        ({"speed": "1"}, "unknown key 'speed'"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(site, peer, capsys, change, sentence):
+    assert main(["run", str(site.settings(peer.address, **change))]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert len(said.strip().splitlines()) == 1
+    assert not site.recordings
+
+
+def test_a_bad_link_address_is_told_in_a_sentence(site, capsys):
+    assert main(["run", str(site.settings("udpout:127.0.0.1:0"))]) == 2
+    assert "not HOST:PORT" in capsys.readouterr().err
