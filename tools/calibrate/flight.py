@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onboard.camera import Camera
+from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.localize import Localizer
+from onboard.map_pack import MapPack
+from onboard.messages import Event
+from onboard.recording.reader import FrameStep, LostStep, Recording, SentStep, TickStep
 from tools.calibrate.camera_file import write_camera_file
 from tools.calibrate.flight_report import calibrated, findings, worth
 from tools.calibrate.model import Model
 from tools.calibrate.sightings import Seen, Watcher
 from tools.calibrate.solve import Solution, solve
 from tools.flight_inputs import (
-    FlightInputs,
     add_flight_arguments,
     open_flight_inputs,
+    open_map,
     positive,
     refuse_wrong_map,
 )
+from tools.log_flight import add_log_arguments, open_log_flight
+from tools.logs.open_log import is_log
 from tools.photo_folder import MIN_HEIGHT_SIGMA_M, photo_events
 
 HELP = (
-    "Locates the photographs of a flight around their GNSS positions and finds what of camera "
-    "and clocks explains the differences: mounting angles, focal length, delays, where the map "
-    "lies. Each with its uncertainty; what the flight can't tell is said and kept as given. "
-    "Writes a camera file."
+    "Locates the frames of a flight around their GNSS positions and finds what of camera and "
+    "clocks explains the differences: mounting angles, focal length, delays, where the map lies. "
+    "Each with its uncertainty; what the flight can't tell is said and kept as given. Takes what "
+    "replay takes: photographs, a log with pictures or video, an .mcap of Pilotage. Writes a "
+    "camera file."
 )
 PASSES = 2  # the second one with the camera of the first: more frames are located
 HEIGHT_SIGMA_SHARE = 0.03  # of the height, constant over a flight: barometer and take-off place
@@ -35,9 +43,24 @@ HEIGHT_SIGMA_SHARE = 0.03  # of the height, constant over a flight: barometer an
 BETTER_SHARE = 0.8
 
 
+@dataclass(frozen=True)
+class _Flight:
+    """events: a new run through the flight each time. located_again: whether frames can be made
+    into views anew with another camera; a recording of Pilotage holds the views alone."""
+
+    name: str
+    camera: Camera
+    pack: MapPack
+    describer: Describer
+    events: Callable[[], Iterable[Event]]
+    located_again: bool
+    notes: tuple[str, ...]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photos", type=Path, help="folder of photographs, or one with photos/")
+    parser.add_argument("flight", type=Path, help="folder of photographs, log, or .mcap")
     add_flight_arguments(parser)
+    add_log_arguments(parser)
     parser.add_argument(
         "--prior-sigma-m", type=positive, default=50.0, help="search around GNSS (default 50)"
     )
@@ -50,41 +73,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    inputs = open_flight_inputs(args.photos, args)
-    refuse_wrong_map(inputs)
-    for note in inputs.notes:
+    flight = _open(args)
+    for note in flight.notes:
         print(note)
-    given = found = inputs.camera
-    for _ in range(PASSES):
-        seen = _watch(inputs, found, args.prior_sigma_m)
-        solution = _solve(seen, given, args.height_sigma_m, inputs)
+    given = found = flight.camera
+    for _ in range(PASSES if flight.located_again else 1):
+        localizer = Localizer(flight.pack, flight.describer, found)
+        seen = Watcher(localizer, found, given, args.prior_sigma_m).watch(flight.events())
+        try:
+            solution = solve_flight(seen, given, args.height_sigma_m)
+        except ValueError as e:
+            raise InputError(
+                f"{args.flight}: {e} ({_refusals(seen)}); give a longer flight over the map, or a "
+                "camera file nearer to the truth"
+            ) from e
         found = calibrated(given, solution)
     said = [_summary(seen, solution), *findings(given, found, solution)]
     said += _other_kind(seen, given, solution, args.height_sigma_m)
     print("\n".join(said))
-    name = (args.photos.resolve().name, inputs.pack.path.name)
-    header = [f"pilotage calibrate flight: {name[0]} over {name[1]}", *said]
+    header = [f"pilotage calibrate flight: {flight.name} over {flight.pack.path.name}", *said]
     write_camera_file(args.out, found, header, worth(solution))
     print(f"camera file: {args.out}")
     return 0
 
 
-def _watch(inputs: FlightInputs, camera: Camera, prior_sigma_m: float) -> Seen:
-    localizer = Localizer(inputs.pack, inputs.describer, camera)
-    events = photo_events(inputs.flight.photos, inputs.by_gimbal)
-    return Watcher(localizer, camera, inputs.camera, prior_sigma_m).watch(events)
+def _open(args: argparse.Namespace) -> _Flight:
+    name = args.flight.resolve().name
+    if args.flight.suffix.lower() == ".mcap":
+        return _open_recording(name, args)
+    if is_log(args.flight):
+        log = open_log_flight(args.flight, args, None)
+        pack, describer, runs = open_map(args)
+
+        def again() -> Iterable[Event]:
+            return open_log_flight(args.flight, args, None).events
+
+        return _Flight(name, log.camera, pack, describer, again, True, (runs, *log.notes))
+    inputs = open_flight_inputs(args.flight, args)
+    refuse_wrong_map(inputs)
+    return _Flight(
+        name,
+        inputs.camera,
+        inputs.pack,
+        inputs.describer,
+        lambda: photo_events(inputs.flight.photos, inputs.by_gimbal),
+        True,
+        inputs.notes,
+    )
 
 
-def _solve(
-    seen: Seen, camera: Camera, height_sigma_m: float | None, inputs: FlightInputs
-) -> Solution:
-    try:
-        return solve_flight(seen, camera, height_sigma_m)
-    except ValueError as e:
-        raise InputError(
-            f"{inputs.flight.folder}: {e} ({_refusals(seen)}); give a longer flight over the map, "
-            "or a camera file nearer to the truth"
-        ) from e
+def _open_recording(name: str, args: argparse.Namespace) -> _Flight:
+    if args.camera is not None:
+        raise InputError(f"{args.flight}: holds the camera it was flown with; leave out --camera")
+    recording = Recording(args.flight)
+    pack, describer, runs = open_map(args)
+
+    def steps() -> Iterator[Event]:
+        for step in recording.steps():
+            if isinstance(step, FrameStep) and step.step == "done":
+                yield step.frame
+            elif not isinstance(step, FrameStep | SentStep | TickStep | LostStep):
+                yield step
+
+    return _Flight(name, recording.start.camera, pack, describer, steps, False, (runs,))
 
 
 def solve_flight(seen: Seen, camera: Camera, height_sigma_m: float | None = None) -> Solution:
