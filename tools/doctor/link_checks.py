@@ -153,7 +153,7 @@ def origin(subject: Subject) -> Finding:
 
 def gnss(subject: Subject) -> Finding:
     session = speaking(subject)
-    told = session.latest("GPS_RAW_INT", 2.0)
+    told = session.ask_for(mavlink.MAVLINK_MSG_ID_GPS_RAW_INT, "GPS_RAW_INT")
     if told is None:
         return warning("the autopilot tells of no GNSS receiver", "GPS1_TYPE = 1")
     said = f"receiver: fix type {told.fix_type}, {told.satellites_visible} satellites"

@@ -138,6 +138,8 @@ class SmallAutopilot:
             self._due_s[number] = time.monotonic()
         if message.command != mavlink.MAV_CMD_REQUEST_MESSAGE:
             return []
+        if number in self._streamed:
+            return [self._stream(number)]
         if number == mavlink.MAVLINK_MSG_ID_AUTOPILOT_VERSION:
             major, minor, patch = self._version
             packed = major << 24 | minor << 16 | patch << 8 | 255

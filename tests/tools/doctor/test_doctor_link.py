@@ -134,7 +134,6 @@ def test_whether_the_map_holds_the_vehicle(
         path = tmp_path / "flight.toml"
         path.write_text(f'map = "{small_area.pack}"\n[link]\naddress = "{vehicle.address}"\n')
         subject = Subject(path)
-        subject.autopilot.get().rates_hz(link_checks.ASKED_HZ, 0.3)
         assert outcome(named(map_checks.CHECKS, "map.covers_vehicle"), subject) is expected
         subject.close()
 
