@@ -35,7 +35,7 @@ MAX_STEP_S = 1.5  # reports further apart are not compared
 JUMP_HOLD_NS = 10_000_000_000  # the autopilot takes a step in after 10 s
 MAX_SPEED_M_S = 60.0  # of a vehicle whose receiver tells no velocity
 DRIFT_NS, DRIFT_M = 10_000_000_000, 6.0  # position against velocity: 0.6 m/s
-USUAL_S = 30.0  # time constant of what is usual
+USUAL_S, WORSE_USUAL_S = 30.0, 300.0  # time constants of what is usual; what is worse may become so
 KEPT_NS = 40_000_000_000
 
 
@@ -121,8 +121,8 @@ class ReceiverReports:
         newest = self._reports[-1]
         gnss = newest.gnss
         silent_s = (now_ns - gnss.time_ns) * 1e-9
-        allowed_s = max(SILENT_S, SILENT_INTERVALS * (self._interval_s or 0.0))
-        if silent_s > min(MAX_SILENT_S, allowed_s):
+        interval_s = MAX_SILENT_S if self._interval_s is None else self._interval_s
+        if silent_s > min(MAX_SILENT_S, max(SILENT_S, SILENT_INTERVALS * interval_s)):
             return [Evidence(GnssState.LOST, f"silent for {silent_s:.1f} s")]
         flickers = len(self._lost_ns)
         if newest.place is None or gnss.sigma_m > JAMMED_SIGMA_M:
@@ -190,7 +190,7 @@ class ReceiverReports:
         return step
 
     def _learn(self, gnss: Gnss, dt: float) -> None:
-        share = min(1.0, dt / USUAL_S)
+        share = min(1.0, dt / (WORSE_USUAL_S if self._weaknesses(gnss) else USUAL_S))
         if self._usual_sigma_m is None:
             self._usual_sigma_m = gnss.sigma_m
         self._usual_sigma_m += share * (gnss.sigma_m - self._usual_sigma_m)

@@ -216,15 +216,15 @@ def _moment(
     return Moment(time_s, flight.place, assessment, error_m, float(np.hypot(*offset)))
 
 
-def false_alarms(hours: int, seed: int) -> dict[str, float]:
-    """Flights of an hour under drawn conditions with good GNSS: how often and for how long it
+def false_alarms(flights: int, seed: int, seconds: float = 3600.0) -> dict[str, float]:
+    """Flights under drawn conditions with good GNSS: how often and for how long it
     was called what."""
     counts = {"hours": 0.0, "spoofed": 0.0, "jammed": 0.0, "degraded": 0.0, "degraded_s": 0.0}
     errors = []
-    for hour in range(hours):
-        rng = np.random.default_rng([seed, hour])
+    for number in range(flights):
+        rng = np.random.default_rng([seed, number])
         before = GnssState.UNKNOWN
-        for moment in fly(Conditions.drawn(rng), 3600.0, int(rng.integers(2**31))):
+        for moment in fly(Conditions.drawn(rng), seconds, int(rng.integers(2**31))):
             state = moment.gnss.state
             if state is not before and state.value in counts:
                 counts[state.value] += 1
@@ -232,7 +232,7 @@ def false_alarms(hours: int, seed: int) -> dict[str, float]:
             before = state
             if moment.error_m is not None:
                 errors.append(moment.error_m)
-        counts["hours"] += 1
+        counts["hours"] += seconds / 3600.0
     counts["error_median_m"] = float(np.median(errors))
     counts["error_p95_m"] = float(np.percentile(errors, 95))
     return counts
