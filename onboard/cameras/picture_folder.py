@@ -10,10 +10,12 @@ import numpy as np
 
 from onboard.cameras.address import CameraAddress
 from onboard.cameras.contract import Timing
+from onboard.cameras.picture_size import JPEG, declared_size_px
 from onboard.errors import InputError
 from onboard.messages import Picture
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MAX_PX = 150_000_000  # more than any camera on a drone; the memory of a companion is small
 MIN_NS_DIGITS = 10  # a name of fewer digits is a number in a series and no time in nanoseconds
 LATEST_NS = 2**63 - 1
 
@@ -71,7 +73,8 @@ def read_whole_picture(path: Path) -> Picture | None:
     OpenCV fills what is missing with grey and says nothing."""
     try:
         data = path.read_bytes()
-        if not data or _is_cut_off(data):
+        size_px = declared_size_px(data)
+        if size_px is None or size_px[0] * size_px[1] > MAX_PX or _is_cut_off(data):
             return None
         image = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -84,9 +87,9 @@ def read_whole_picture(path: Path) -> Picture | None:
 def _is_cut_off(data: bytes) -> bool:
     """JPEG: no end of image after the last start of scan (ITU-T T.81; a thumbnail has both).
     PNG: no IEND (ISO/IEC 15948)."""
-    if data.startswith(b"\xff\xd8"):
+    if data.startswith(JPEG):
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(b"\x89PNG") and b"IEND" not in data[-64:]
+    return b"IEND" not in data[-64:]
 
 
 def _is_time(stem: str) -> bool:

@@ -7,6 +7,7 @@ from onboard.camera import Camera
 from onboard.cameras import open_camera
 from onboard.cameras.contract import Timing
 from onboard.cameras.picture_folder import read_whole_picture
+from onboard.cameras.picture_size import declared_size_px
 from onboard.errors import InputError
 from tests.onboard.cameras.recorded_pictures import SIZE_PX, number_of, numbered, write_video
 
@@ -144,3 +145,19 @@ def test_a_picture_of_another_size_than_the_camera_files_is_said(tmp_path):
     assert right.newest(3.0) is not None
     assert right.health().problem == ""
     right.close()
+
+
+def test_the_size_a_picture_claims_is_read_before_it_is_decoded(tmp_path):
+    for suffix in (".jpg", ".png"):
+        path = tmp_path / f"a{suffix}"
+        cv2.imwrite(str(path), numbered(0, (321, 45)))
+        data = path.read_bytes()
+        assert declared_size_px(data) == (321, 45)
+        for length in range(0, 60):
+            assert declared_size_px(data[:length]) in (None, (321, 45))
+    huge = data[:16] + (60_000).to_bytes(4, "big") * 2 + data[24:]
+    assert declared_size_px(huge) == (60_000, 60_000)
+    (tmp_path / "huge.png").write_bytes(huge)
+    start = time.monotonic()
+    assert read_whole_picture(tmp_path / "huge.png") is None
+    assert time.monotonic() - start < 0.5
