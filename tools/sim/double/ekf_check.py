@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tools.sim.double.aiding import Aiding
 from tools.sim.double.parameters import Parameters
 
@@ -43,5 +45,5 @@ class EkfCheck:
 
     def _over(self, aiding: Aiding, limit: float) -> bool:
         """Velocity far out, or velocity and position both out."""
-        velocity, position = aiding.velocity_ratio**0.5, aiding.position_ratio**0.5
+        velocity, position = math.sqrt(aiding.velocity_ratio), math.sqrt(aiding.position_ratio)
         return velocity >= 2 * limit or (velocity >= limit and position >= limit)
