@@ -10,7 +10,7 @@ import numpy as np
 
 from onboard.cameras.address import CameraAddress
 from onboard.cameras.contract import Timing
-from onboard.cameras.picture_size import JPEG, declared_size_px
+from onboard.cameras.picture_size import declared_size_px, is_whole
 from onboard.errors import InputError
 from onboard.messages import Picture
 
@@ -74,7 +74,7 @@ def read_whole_picture(path: Path) -> Picture | None:
     try:
         data = path.read_bytes()
         size_px = declared_size_px(data)
-        if size_px is None or size_px[0] * size_px[1] > MAX_PX or _is_cut_off(data):
+        if size_px is None or size_px[0] * size_px[1] > MAX_PX or not is_whole(data):
             return None
         image = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
@@ -82,14 +82,6 @@ def read_whole_picture(path: Path) -> Picture | None:
     except (OSError, MemoryError, cv2.error):
         return None
     return None if image is None else np.asarray(image, np.uint8)
-
-
-def _is_cut_off(data: bytes) -> bool:
-    """JPEG: no end of image after the last start of scan (ITU-T T.81; a thumbnail has both).
-    PNG: no IEND (ISO/IEC 15948)."""
-    if data.startswith(JPEG):
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return b"IEND" not in data[-64:]
 
 
 def _is_time(stem: str) -> bool:
