@@ -92,6 +92,12 @@ class Takeover:
         self._not_before_ns: int | None = None
         self._shown = Selection.UNKNOWN
         self._giving_up = False
+        self._ending = False
+
+    def end(self) -> None:
+        """The companion is about to stop: nothing is taken over any more, and what is held is
+        given back, whatever GNSS is worth. Go on calling `act` until `is_held` is False."""
+        self._ending = True
 
     def is_held(self) -> bool:
         """Whether the autopilot has, or may have, no position but ours."""
@@ -136,7 +142,11 @@ class Takeover:
             selector.remember()
         else:
             selector.forget()
+        if self._ending and selector.selection is Selection.PILOTAGE:
+            selector.give(now_ns)
         after_ns = self._wish_after(selector.selection, armed, now_ns, estimate, gnss)
+        if self._ending:
+            after_ns = None
         if after_ns is not None and now_ns - self._wish_since_ns >= after_ns:
             if self._wish is Wish.TAKE:
                 self._take(selector, now_ns, gnss.state)
@@ -189,14 +199,14 @@ class Takeover:
         selection = selector.selection
         if selection is self._shown:
             return
-        self._shown = selection
+        before, self._shown = self._shown, selection
         if selection is Selection.PILOTAGE:
             self._say(WARNING, "Pilotage: autopilot flies by Pilotage")
         elif selection is Selection.GIVING and not self._giving_up:
             self._say(NOTICE, "Pilotage: giving the receiver back")
         elif selection is Selection.FOREIGN:
             self._say(WARNING, "Pilotage: changed by hand, hands off")
-        elif selection is Selection.OWN:
+        elif selection is Selection.OWN and before is not Selection.UNKNOWN:
             if not self._giving_up:
                 self._say(NOTICE, "Pilotage: receiver selected again")
             self._giving_up = False

@@ -13,7 +13,7 @@ from typing import Any
 
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
-from onboard.outputs.moment import Moment, accuracy_m, known_amsl
+from onboard.outputs.moment import Moment, accuracy_m, known_amsl, measured_velocity_sigma
 
 MAX_VELOCITY_SIGMA_M_S = 1.0  # a larger speed_accuracy keeps ArduPilot from arming
 MIN_VELOCITY_SIGMA_M_S = 0.3  # claiming less made its EKF lanes switch
@@ -44,8 +44,9 @@ def gps_input(moment: Moment) -> Any:
     height = known_amsl(estimate) if estimate is not None else None
     alt_m, alt_sigma_m = height if height is not None else (None, None)
     vn = ve = speed_accuracy = 0.0
-    if estimate is not None and moment.offered and estimate.velocity_sigma_m_s is not None:
-        speed_accuracy = max(MIN_VELOCITY_SIGMA_M_S, estimate.velocity_sigma_m_s)
+    sigma = measured_velocity_sigma(estimate) if estimate is not None and moment.offered else None
+    if sigma is not None:
+        speed_accuracy = max(MIN_VELOCITY_SIGMA_M_S, sigma)
     if estimate is not None and 0.0 < speed_accuracy <= MAX_VELOCITY_SIGMA_M_S:
         vn, ve = estimate.velocity_north_m_s, estimate.velocity_east_m_s
     else:

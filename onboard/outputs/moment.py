@@ -57,6 +57,12 @@ def axis_sigma_m(estimate: Estimate) -> float:
     return math.sqrt(max(0.0, float(np.linalg.eigvalsh(estimate.covariance)[-1])))
 
 
+def measured_velocity_sigma(estimate: Estimate) -> float | None:
+    """One sigma (m/s) of a velocity that was measured; None of one that wasn't."""
+    sigma = estimate.velocity_sigma_m_s
+    return sigma if sigma is not None and 0.0 < sigma < math.inf else None
+
+
 def known_amsl(estimate: Estimate) -> tuple[float, float | None] | None:
     """(height above mean sea level, its sigma) in metres, where they are sound numbers."""
     amsl_m, sigma_m = estimate.amsl_m, estimate.amsl_sigma_m

@@ -13,7 +13,7 @@ import numpy as np
 import pynmea2
 
 from onboard.messages import Estimate
-from onboard.outputs.moment import Moment, accuracy_m, known_amsl
+from onboard.outputs.moment import Moment, accuracy_m, known_amsl, measured_velocity_sigma
 from onboard.reasons import Mode
 
 TALKER = "GN"
@@ -51,7 +51,7 @@ def _gga(estimate: Estimate, time: str, _: str) -> list[str]:
 def _rmc(estimate: Estimate, time: str, date: str) -> list[str]:
     north, east = estimate.velocity_north_m_s, estimate.velocity_east_m_s
     motion = ["", ""]
-    if estimate.velocity_sigma_m_s is not None:
+    if measured_velocity_sigma(estimate) is not None:
         course_deg = math.degrees(math.atan2(east, north)) % 360.0
         motion = [f"{math.hypot(north, east) * KNOTS_PER_M_S:.2f}", f"{course_deg:.1f}"]
     mode = "E" if estimate.mode is Mode.COASTING else "A"

@@ -12,7 +12,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.messages import Attitude
 from onboard.outputs.local_frame import LocalPose, local_pose
-from onboard.outputs.moment import Moment
+from onboard.outputs.moment import Moment, measured_velocity_sigma
 
 UNKNOWN_DOWN_SIGMA_M_S = 2.0  # the vertical velocity is told as 0 and was not measured
 
@@ -52,13 +52,12 @@ def odometry(moment: Moment) -> Any | None:
 
 def _velocity(pose: LocalPose, is_ardupilot: bool) -> tuple[NDArray[np.float64], list[float]]:
     estimate = pose.estimate
-    sigma = estimate.velocity_sigma_m_s
-    measured = sigma is not None and math.isfinite(sigma) and sigma > 0.0
-    if not measured and not is_ardupilot:
+    sigma = measured_velocity_sigma(estimate)
+    if sigma is None and not is_ardupilot:
         return np.full(3, math.nan), [math.nan] * 21
     to_body = _body_to_ned(pose.attitude).T
     ned = np.array([estimate.velocity_north_m_s, estimate.velocity_east_m_s, 0.0])
-    if not measured or sigma is None:
+    if sigma is None:
         return to_body @ ned, [math.nan] * 21
     in_ned = np.diag([sigma**2, sigma**2, UNKNOWN_DOWN_SIGMA_M_S**2])
     c = np.zeros((6, 6))

@@ -518,6 +518,14 @@ def test_the_output_it_would_fly_by_must_be_sent(
         Flight(tmp_path, method, publish=publish)
 
 
+def test_a_companion_that_ends_gives_back_first(flight: Flight) -> None:
+    taken(flight).takeover.end()
+    flight.fly(0.7, JAMMED)
+    assert not flight.takeover.is_held()
+    flight.fly(10, JAMMED)
+    assert flight.selected == "own"
+
+
 def test_is_held_covers_every_moment_between(flight: Flight) -> None:
     held = []
     for state in [JAMMED] * 20 + [GOOD_STATE] * 130:
