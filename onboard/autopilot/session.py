@@ -16,6 +16,8 @@ from onboard.autopilot.streams import StreamRequester, needed_streams
 from onboard.autopilot.timesync import TimeSync
 from onboard.messages import Event, VehicleState
 
+STATUS_EVERY_NS = 50_000_000
+
 
 @dataclass(frozen=True)
 class SessionStatus:
@@ -49,7 +51,8 @@ class AutopilotSession:
         self._streams = StreamRequester(link)
         self._vehicle: VehicleState | None = None
         self._restarts = 0
-        self._status = self._make_status(clock_ns())
+        self._status_ns = clock_ns()
+        self._status = self._make_status(self._status_ns)
 
     def poll(self, timeout_s: float) -> list[Event]:
         """What the autopilot told, in the order in which it came; answers and asks what is due.
@@ -100,7 +103,9 @@ class AutopilotSession:
             if question is not None:
                 self._link.send(question)
             self._streams.act(now_ns)
-        self._status = self._make_status(now_ns)
+        if now_ns - self._status_ns >= STATUS_EVERY_NS:
+            self._status_ns = now_ns
+            self._status = self._make_status(now_ns)
 
     def _make_status(self, now_ns: int) -> SessionStatus:
         return SessionStatus(
