@@ -21,7 +21,10 @@ from onboard.reasons import GnssState
 NO_POSITION_DEG = 1e-6  # latitude and longitude both this near 0: a receiver without a fix
 MAX_SIGMA_M = 100.0  # a worse one is no position: its gate would span a square kilometre
 SILENT_S = 1.0  # five reports of a 5 Hz stream; the autopilot itself waits 4 s
-SILENT_INTERVALS, MAX_SILENT_S = 3.0, 10.0  # of a slower stream
+SILENT_INTERVALS, MAX_SILENT_S = (
+    3.0,
+    100.0,
+)  # of a slower stream; photographs are half a minute apart
 MIN_SATELLITES = 6  # what ArduPilot arms with
 SATELLITE_SHARE = 0.6  # of the usual number; a drop below is no passing tree
 DEGRADED_SIGMA_M = 10.0

@@ -57,14 +57,17 @@ def test_ten_ticks_a_second_of_the_log(pack, companion, ticks):
     assert ticks.heard == events
     assert ticks.times == [START_NS + i * SECOND_NS // 10 for i in range(1, 21)]
     assert [t.time_ns for t in driven.ticks] == ticks.times
-    assert all(t.has_position for t in driven.ticks)
+    # A receiver is believed after a second, at the next report.
+    assert [t.has_position for t in driven.ticks] == [False] * 20
+    assert companion.navigator.estimate_at(START_NS + 2 * SECOND_NS) is not None
 
 
 def test_a_hole_in_the_log_is_not_filled(pack, companion):
-    driven = drive([gnss(0), gnss(30 * 86_400)], companion, pack)
-    assert len(driven.ticks) == 10 * HOLE_NS // SECOND_NS
-    assert driven.ticks[0].estimate is not None
-    assert driven.ticks[0].estimate.mode is Mode.TRACKING
+    driven = drive([gnss(0), gnss(2), gnss(30 * 86_400)], companion, pack)
+    assert len(driven.ticks) == 20 + 10 * HOLE_NS // SECOND_NS
+    first = driven.ticks[20].estimate
+    assert first is not None and first.carried_by_gnss
+    assert first.mode is Mode.COASTING
     assert not driven.ticks[-1].has_position
 
 
