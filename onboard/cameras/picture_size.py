@@ -40,7 +40,7 @@ def _png_is_whole(data: bytes) -> bool:
             return False
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
             return False
-        if view[at + 4 : at + 8] == b"IEND":
+        if data[at + 4 : at + 8] == b"IEND":
             return True
         at = end
     return False
