@@ -101,9 +101,11 @@ def test_rectifying_a_rendered_frame_gives_back_the_map(
     roll: float, pitch: float, yaw: float, agl_m: float, mount_deg: float
 ) -> None:
     camera = replace(CAMERA, mounting=Mounting(pitch_deg=mount_deg))
-    if camera.ned_from_optical(Attitude(0, roll, pitch, yaw))[2, 2] < math.cos(math.radians(60)):
-        return  # rectify refuses what is more oblique
-    assert seen_again(flat_scene(), Attitude(7, roll, pitch, yaw), agl_m, camera) < 0.5
+    cos_tilt = camera.ned_from_optical(Attitude(0, roll, pitch, yaw))[2, 2]
+    if cos_tilt < math.cos(math.radians(60)):
+        return  # too few pixels a metre to compare
+    limit_px = 0.4 if cos_tilt > math.cos(math.radians(40)) else 1.0
+    assert seen_again(flat_scene(), Attitude(7, roll, pitch, yaw), agl_m, camera) < limit_px
 
 
 def test_a_lens_with_distortion_is_followed_too() -> None:
@@ -235,10 +237,12 @@ def test_clouds_drift_over_the_ground() -> None:
 
     def shade(east_deg: float, s: int) -> np.ndarray:
         at = (LAT_DEG, LON_DEG + east_deg, AMSL_M + 100, Attitude(s * 10**9, 0, 0, 0), CAMERA)
-        lit = flat_scene().picture(*at).astype(float)
-        return cv2.resize(
-            scene.picture(*at) / np.maximum(lit, 20.0), (20, 15), interpolation=cv2.INTER_AREA
+        plain, shaded = flat_scene().picture(*at), scene.picture(*at)
+        lit, dim = (
+            cv2.resize(p.astype(float), (20, 15), interpolation=cv2.INTER_AREA)
+            for p in (plain, shaded)
         )
+        return dim.sum(axis=2) / lit.sum(axis=2)
 
     moved_deg = math.degrees(100.0 / (6.378e6 * math.cos(math.radians(LAT_DEG))))
     first = shade(0.0, 0)

@@ -18,7 +18,7 @@ from onboard.geodesy import latlon_to_pixel, pixel_size_m
 from onboard.messages import Attitude
 from tools.sim.scenes.ground import Ground
 
-STEP_PX = 8  # of the coarse grid
+STEP_PX = 4  # of the coarse grid
 DESCENTS = 12  # iterations from the ray to the height field
 SETTLED_M = 0.02
 FARTHEST_M = 3000.0  # what is farther away, sideways, is sky
