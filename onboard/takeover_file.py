@@ -47,7 +47,10 @@ class TakeoverFile:
     def read(self) -> Before | None:
         """None: there is none. Raises InputError: it can't be read, or isn't one."""
         try:
-            table = json.loads(self._path.read_text(encoding="utf-8"))
+            text = self._path.read_text(encoding="utf-8")
+            if not text:  # never written so by us: nothing was kept
+                return None
+            table = json.loads(text)
         except FileNotFoundError:
             return None
         except OSError as e:

@@ -8,11 +8,12 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.flight_settings import Output, PublishSettings, PublishWhen
+from onboard.fuse import Estimator
 from onboard.messages import Attitude, Estimate, GnssAssessment, LocalOrigin, VehicleState
 from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING
 from onboard.publish import GOOD_FOR_NS, PERIOD_NS, Publisher
 from onboard.reasons import GnssState, Mode
-from tests.onboard.flights import GOOD
+from tests.onboard.flights import GOOD, LAT_DEG, LON_DEG, error_m, fix, motion
 
 SECOND = 1_000_000_000
 ORIGIN = LocalOrigin(0, GOOD.lat_deg, GOOD.lon_deg, 500.0)
@@ -194,6 +195,32 @@ def test_without_an_origin_nothing_local_is_sent_and_the_pilot_is_told_once(
     assert {m.get_type() for m in link.sent} == {"HEARTBEAT", "STATUSTEXT"}
     said = [text for _, text in link.texts]
     assert said.count("Pilotage: waits for autopilot's origin") == 1
+
+
+def test_after_a_silence_several_fixes_must_agree_before_one_is_told() -> None:
+    """With the estimator that flies: one lucky match never becomes the autopilot's position."""
+    link, estimator = Written(), Estimator((LAT_DEG, LON_DEG))
+    publisher = Publisher(link)
+
+    def told_after(now_s: float) -> int:
+        now = round(now_s * SECOND)
+        publisher.act(now, estimator.estimate_at(now), gnss(now, GnssState.LOST))
+        return int(link.of("GPS_INPUT")[-1].fix_type)
+
+    for i in range(3):  # the first after a start, and again after 100 s of nothing
+        begin_s = 10.0 + 100.0 * i
+        assert told_after(begin_s - 0.1) == 1
+        estimator.add_fix(fix(begin_s))
+        assert told_after(begin_s + 0.1) == 1
+        estimator.add_fix(fix(begin_s + 0.5, 300.0, 0.0))  # somewhere else
+        assert told_after(begin_s + 0.6) == 1
+        for step in range(1, 7):
+            at_s = begin_s + 0.5 + 0.5 * step
+            estimator.add_exposure(round(at_s * SECOND), motion(at_s - 0.5, at_s))
+            estimator.add_fix(fix(at_s))
+        assert told_after(begin_s + 3.6) == 3
+        last = link.of("GPS_INPUT")[-1]
+        assert error_m(begin_s + 3.6, last.lat * 1e-7, last.lon * 1e-7) < 5.0
 
 
 def resets(events: list[tuple[int, Estimate | None, LocalOrigin | None]]) -> list[int]:

@@ -481,7 +481,6 @@ def test_it_writes_nothing_but_what_it_says(flight: Flight) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "{",
         "[]",
         "{}",
@@ -497,6 +496,12 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path: Path, text: str)
     (tmp_path / "takeover.json").write_text(text)
     with pytest.raises(InputError, match=r"takeover\.json: is no takeover file"):
         Flight(tmp_path)
+
+
+def test_an_empty_file_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "takeover.json").touch()
+    flight = Flight(tmp_path).fly(5).fly(1, JAMMED)
+    assert flight.selected == "pilotage"
 
 
 def test_another_methods_takeover_must_be_given_back_first(tmp_path: Path) -> None:
