@@ -20,7 +20,8 @@ import numpy as np
 from onboard.geodesy import offset_latlon
 from onboard.messages import Attitude, Fix, Floats, Height
 from onboard.position_filter import GATE_D2, sigma
-from onboard.vehicle_fix import MAP_SIGMA_M, PROTECTION_SIGMAS
+from onboard.protection import PROTECTION_SIGMAS
+from onboard.vehicle_fix import MAP_SIGMA_M
 
 CORRELATED_S = 20.0  # GNSS errs alike for about this long
 MAP_HOLDS_S = 600.0  # the map's shift is another one kilometres on

@@ -35,7 +35,8 @@ from onboard.messages import (
     Prior,
     Refusal,
 )
-from onboard.position_filter import GATE_D2, Exposure, FilterState, Position, sigma
+from onboard.position_filter import GATE_D2, AirVelocity, Exposure, FilterState, Position, sigma
+from onboard.protection import protection_of
 from onboard.reasons import Mode, Reason, Stage
 from onboard.relocalization import Relocalizer
 
@@ -109,6 +110,12 @@ class Estimator:
         self._relocalizer.add_exposure(exposure)
         self._searched += 1
 
+    def add_air(self, air: AirVelocity) -> None:
+        """The velocity through the air carries the position, with the wind that was learned."""
+        if self._history is not None:
+            self._history.insert(air)
+        self._relocalizer.add_air(air)
+
     def add_fix(self, fix: Fix) -> Refusal | None:
         """None when the estimate took the fix in; otherwise why it didn't."""
         if not np.isfinite([fix.lat_deg, fix.lon_deg, *fix.covariance.flat]).all():
@@ -168,6 +175,7 @@ class Estimator:
             fix_age_s=(time_ns - state.position_ns) * 1e-9,
             mode=self._mode(state),
             carried_by_gnss=self._carried(),
+            protection_m=None if self._carried() else protection_of(state.position_covariance),
         )
 
     def prior_at(self, time_ns: int) -> Prior | None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from onboard.air_data import AirSpeed
 from onboard.flight_calibration import Corrections, FlightCalibration, Sight
 from onboard.fuse import Estimator
 from onboard.geodesy import enu_offset_m
 from onboard.gnss_watch import GnssWatch
 from onboard.messages import (
+    AirData,
+    Attitude,
     Estimate,
     Event,
     Fix,
@@ -24,6 +27,7 @@ from onboard.messages import (
     Motion,
     Prior,
     Refusal,
+    VehicleState,
 )
 from onboard.reasons import GnssState, Mode
 
@@ -44,6 +48,7 @@ class Fusion:
         self._use_gnss = use_gnss
         self.estimator = Estimator(origin)
         self.calibration = FlightCalibration(direction_sigma_rad)
+        self._airspeed = AirSpeed()
         self._watch = GnssWatch(origin, own_receiver)
 
     @property
@@ -61,7 +66,15 @@ class Fusion:
             if state is GnssState.GOOD and self._use_gnss:
                 self.estimator.add_gnss(event)
         else:
+            if isinstance(event, VehicleState):
+                self._airspeed.hear(event)
             self._watch.hear(event)
+
+    def add_air(self, air: AirData, attitude: Attitude | None) -> None:
+        """attitude: the vehicle's at that moment."""
+        velocity = self._airspeed.velocity(air, attitude)
+        if velocity is not None:
+            self.estimator.add_air(velocity)
 
     def add_exposure(self, time_ns: int, motion: Motion | None) -> None:
         """See `Estimator.add_exposure`."""

@@ -12,6 +12,7 @@ from onboard.messages import (
     Refusal,
     View,
 )
+from onboard.protection import EVEN_RESIDUAL_PX
 from onboard.reasons import Reason, Stage
 
 # Of 34 wrong matches on held-out ground (`pilotage validate`) none had more than 0.23 of its
@@ -21,7 +22,7 @@ MIN_INLIER_SHARE = 0.28  # of the patches compared
 MAX_RESIDUAL_PX = 2.75  # root mean square; inliers by chance would have 2.83 (4 px / sqrt 2)
 STRONG_INLIER_SHARE = 0.5
 MAX_RUNNER_UP = 0.33  # odds of the best other place: one to three
-MAX_RUNNER_UP_WEAK = 0.1  # while fewer patches agree than is strong
+MAX_RUNNER_UP_WEAK = 0.1  # while fewer patches agree than is strong, or all too evenly
 SCALE_TOLERANCE = 0.15  # a height error of 15 %
 ROTATION_TOLERANCE = 0.22  # rad, 12.6 deg: compasses near motors
 MAX_PRIOR_SIGMAS = 4.3  # a circular normal exceeds it once in ten thousand
@@ -44,6 +45,7 @@ def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None
         detail = f"patches scatter by {match.residual_px:.1f} px, {MAX_RESIDUAL_PX} allowed"
         return refuse(Reason.RESIDUAL_TOO_LARGE, detail)
     strong = match.inliers >= STRONG_INLIER_SHARE * match.checked
+    strong = strong and match.residual_px >= EVEN_RESIDUAL_PX
     allowed = MAX_RUNNER_UP if strong else MAX_RUNNER_UP_WEAK
     if not match.runner_up <= allowed:
         detail = f"another place has odds of {match.runner_up:.2f}, {allowed} allowed"

@@ -14,7 +14,7 @@ from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.gate import gate
-from onboard.geodesy import offset_latlon
+from onboard.geodesy import distance_m, offset_latlon
 from onboard.locate import locate
 from onboard.map_pack import MapPack
 from onboard.messages import (
@@ -33,12 +33,13 @@ from onboard.messages import (
 )
 from onboard.picture_quality import check_picture, check_sharpness
 from onboard.position_filter import sigma
+from onboard.protection import PROTECTION_SIGMAS
 from onboard.reasons import Reason, Stage
 from onboard.rectify import choose_level, rectify
 from onboard.rerank import rerank
 from onboard.retrieve import retrieve
 from onboard.tile_descriptions import TileDescriptions
-from onboard.vehicle_fix import nadir_covariance, vehicle_fix
+from onboard.vehicle_fix import Reach, nadir_covariance, vehicle_fix
 
 # Tiles that go from retrieval to re-ranking, each some 10 ms on two cores.
 CANDIDATES = 10
@@ -120,7 +121,7 @@ class Localizer:
                 descriptor = look.description.descriptor
                 candidates = retrieve(self._pack, view.level, descriptor, k, centre_prior)
             if candidates:
-                outcome, match = self._match(look, candidates, centre_prior, latency_ms)
+                outcome, match = self._match(look, candidates, prior, centre_prior, latency_ms)
             else:
                 outcome = self._nothing_near(view, centre_prior)
         except InputError as e:  # the map was whole when it was opened
@@ -162,6 +163,7 @@ class Localizer:
         self,
         look: Look,
         candidates: tuple[Candidate, ...],
+        prior: Prior | None,
         centre_prior: Prior | None,
         latency_ms: dict[str, float],
     ) -> tuple[Fix | Refusal, Match | None]:
@@ -178,7 +180,18 @@ class Localizer:
             refusal = gate(match, look.view, centre_prior)
         if refusal is not None:
             return refusal, match
-        return vehicle_fix(match, look.view, self._direction_sigma_rad), match
+        return vehicle_fix(match, look.view, self._direction_sigma_rad, self._reach(prior)), match
+
+    def _reach(self, prior: Prior | None) -> Reach:
+        """The vehicle is where the prior says, or else somewhere over the map."""
+        if prior is None:
+            south, west, north, east = self._pack.bounds
+            across_m = distance_m(south, west, north, east)
+            return lambda lat_deg, lon_deg: across_m
+        return lambda lat_deg, lon_deg: (
+            distance_m(prior.lat_deg, prior.lon_deg, lat_deg, lon_deg)
+            + PROTECTION_SIGMAS * prior.sigma_m
+        )
 
     def _of_the_centre(self, vehicle: Prior, view: View) -> Prior:
         """The prior speaks of the vehicle; the map is searched for the view's centre."""

@@ -21,6 +21,7 @@ from onboard.fusion import Fusion
 from onboard.localize import Localizer, Look, timed
 from onboard.map_pack import MapPack
 from onboard.messages import (
+    AirData,
     Attitude,
     Estimate,
     Event,
@@ -110,6 +111,9 @@ class Navigator:
                 self._telemetry.add_attitude(admitted)
             elif isinstance(admitted, Height):
                 self._telemetry.add_height(admitted)
+            elif isinstance(admitted, AirData):
+                attitude = self._telemetry.attitude_at(admitted.time_ns)
+                self._fusion.add_air(admitted, self._fusion.corrections.attitude(attitude))
             else:
                 self._fusion.take(admitted)
         return None

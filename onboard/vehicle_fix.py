@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from onboard.geodesy import pixel_size_m, pixel_to_latlon
 from onboard.messages import TILE_PX, Fix, Floats, Match, View
+from onboard.protection import fix_protection_m
+
+Reach = Callable[[float, float], float]  # metres
 
 SOURCE = "vision"
-# One in a thousand errors of a 2-D normal lies beyond this many sigma of its worst direction.
-PROTECTION_SIGMAS = 3.72
 # The map's own error, 1 sigma per axis: good orthophotos are off by 0.1-2.7 m, common satellite
 # tiles by 8 m RMS (CIESIN 2013). A pack does not say yet; no match can see it.
 MAP_SIGMA_M = 3.0
 
 
-def vehicle_fix(match: Match, view: View, direction_sigma_rad: float) -> Fix:
+def vehicle_fix(match: Match, view: View, direction_sigma_rad: float, reach: Reach) -> Fix:
     """The vehicle is above the view's nadir point, which the match carries into the map with
     the scale and rotation it found left over.
 
     direction_sigma_rad: one sigma per axis of the camera's direction, see `camera.Mounting`.
+    reach: how far from a position (lat_deg, lon_deg) the vehicle may be, by what was known
+    before: what bounds the error when the match does not.
     """
     middle = np.array([TILE_PX / 2, TILE_PX / 2])
     nadir_px = np.array(
@@ -36,7 +40,6 @@ def vehicle_fix(match: Match, view: View, direction_sigma_rad: float) -> Fix:
     covariance = to_metres @ match.covariance_px2 @ to_metres
     covariance = covariance + nadir_covariance(view, direction_sigma_rad)
     covariance = covariance + MAP_SIGMA_M**2 * np.eye(2)
-    worst_m2 = float(np.linalg.eigvalsh(covariance)[-1])
     return Fix(
         time_ns=view.time_ns,
         lat_deg=float(lat),
@@ -44,7 +47,7 @@ def vehicle_fix(match: Match, view: View, direction_sigma_rad: float) -> Fix:
         centre_lat_deg=float(centre_lat),
         centre_lon_deg=float(centre_lon),
         covariance=covariance,
-        protection_m=PROTECTION_SIGMAS * math.sqrt(worst_m2),
+        protection_m=fix_protection_m(covariance, match, reach(float(lat), float(lon))),
         source=SOURCE,
         inliers=match.inliers,
     )

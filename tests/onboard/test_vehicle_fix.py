@@ -17,6 +17,10 @@ LEVEL = 18
 VEHICLE = (47.3, 8.6)
 
 
+def NEAR(lat_deg: float, lon_deg: float) -> float:
+    return 200.0
+
+
 def seen(
     agl_m: float, tilt_deg: float, yaw: float, height_error: float = 1.0, yaw_error: float = 0.0
 ) -> View:
@@ -59,7 +63,7 @@ def test_gives_the_vehicle_back_despite_wrong_height_and_yaw(
     centre = offset_latlon(*VEHICLE, -true_view.nadir_east_m, -true_view.nadir_north_m)
     view = seen(agl_m, tilt_deg, yaw, height_error, yaw_error)
     match = matched(view, centre, 1.0 / height_error, -yaw_error)
-    fix = vehicle_fix(match, view, 0.02)
+    fix = vehicle_fix(match, view, 0.02, NEAR)
     assert (
         distance_m(fix.lat_deg, fix.lon_deg, *VEHICLE)
         < 0.01 * agl_m * math.tan(math.radians(tilt_deg)) + 0.05
@@ -70,7 +74,7 @@ def test_gives_the_vehicle_back_despite_wrong_height_and_yaw(
 
 def test_the_matchs_covariance_turns_into_east_north_metres() -> None:
     view = seen(100.0, 0.0, 0.0)
-    fix = vehicle_fix(matched(view, VEHICLE), view, 1e-9)
+    fix = vehicle_fix(matched(view, VEHICLE), view, 1e-9, NEAR)
     east_m, north_m = pixel_size_m(VEHICLE[0], LEVEL)
     expected = [
         [4.0 * east_m**2, -1.0 * east_m * north_m],
