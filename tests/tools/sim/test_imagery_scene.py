@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,7 @@ def test_a_lens_with_distortion_is_followed_too() -> None:
     assert seen_again(flat_scene(), Attitude(7, 0.1, -0.2, 1.0), 100.0, camera) < 0.5
 
 
+@lru_cache(maxsize=1)
 def hill() -> Terrain:
     """A cone of 60 m on the plane, 150 m wide, its top 40 m east and 20 m north of the middle."""
     scale = WORLD_M / (TILE_PX * 2**LEVEL)
