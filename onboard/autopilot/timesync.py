@@ -64,7 +64,8 @@ class TimeSync:
     Not for several threads at once."""
 
     def __init__(self) -> None:
-        self.restarts = 0  # reboots, and pauses of the autopilot's clock
+        self.restarts = 0  # reboots, and pauses of the autopilot's clock by over JUMP_NS
+        self.slips = 0  # smaller steps, as of a simulation that lacks processor time
         self._begin()
 
     def _begin(self) -> None:
@@ -101,7 +102,8 @@ class TimeSync:
 
     def question(self, now_ns: int) -> Any | None:
         """The TIMESYNC to send now; None: not due."""
-        every_ns = ASK_EVERY_NS if self.is_synced else ASK_EVERY_UNSYNCED_NS
+        settled = self.is_synced and not self._contradictions
+        every_ns = ASK_EVERY_NS if settled else ASK_EVERY_UNSYNCED_NS
         if self._asked and 0 <= now_ns - self._asked[-1] < every_ns:
             return None
         self._asked.append(now_ns)
@@ -142,16 +144,13 @@ class TimeSync:
                 self._jumped_since_ns = arrival_ns
             if arrival_ns - self._jumped_since_ns < JUMPED_FOR_NS:
                 return None
-            self._restart()
+            self._begin()
+            self.restarts += 1
         self._jumped_since_ns = None
         self._add_arrival(boot_ns, arrival_ns)
         offset_ns = self._offset(arrival_ns)
         assert offset_ns is not None
         return min(arrival_ns, boot_ns + offset_ns)
-
-    def _restart(self) -> None:
-        self._begin()
-        self.restarts += 1
 
     def _offset(self, host_ns: int) -> int | None:
         if self._line is not None and self.is_synced:
@@ -183,7 +182,9 @@ class TimeSync:
                 self._contradictions.append(exchange)
                 if len(self._contradictions) >= JUMPS_BEFORE_RESTART:
                     contradictions = self._contradictions
-                    self._restart()
+                    self._begin()
+                    self.restarts += apart_ns > JUMP_NS
+                    self.slips += apart_ns <= JUMP_NS
                     for each in contradictions:
                         self._keep(each)
                 return

@@ -171,6 +171,32 @@ def test_one_wild_answer_moves_nothing() -> None:
     assert sync.restarts == 0
 
 
+def test_a_clock_that_slips_a_little_is_followed_and_is_no_reboot() -> None:
+    sync = TimeSync()
+    autopilot = Autopilot(sync)
+    autopilot.run(0, 30)
+    autopilot.booted_ns += 150 * MS  # a simulation that stood still
+    autopilot.run(30 * S, 3)
+    assert max(map(abs, autopilot.run(33 * S, 20))) < 5 * MS
+    assert (sync.restarts, sync.slips) == (0, 1)
+
+
+def test_a_reboot_shows_in_answers_alone() -> None:
+    """After a reboot nothing may be streamed before it is asked for again."""
+    sync = TimeSync()
+    autopilot = Autopilot(sync)
+    autopilot.run(0, 30)
+    autopilot.booted_ns = 30 * S
+    for now_ns in range(31 * S, 34 * S, 100 * MS):
+        question = sync.question(now_ns)
+        if question is not None:
+            boot_ns = autopilot.boot_ns(now_ns + 3 * MS)
+            answer = mavlink.MAVLink_timesync_message(boot_ns, question.ts1)
+            sync.hear(answer, now_ns + 6 * MS)
+    assert (sync.restarts, sync.slips) == (1, 0)
+    assert sync.is_synced
+
+
 def test_answers_nobody_asked_for_are_passed_over() -> None:
     sync = TimeSync()
     for boot_ns in range(10):
