@@ -5,16 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from onboard.autopilot.contract import Link
 from onboard.camera import Camera
 from onboard.companion import Companion, Journal, JournalledLink, Part
 from onboard.describe import Describer
-from onboard.flight_settings import FlightSettings
+from onboard.errors import InputError
+from onboard.flight_settings import FlightSettings, TakeoverMethod
 from onboard.loop import Navigator, NavigatorSettings
 from onboard.map_pack import MapPack
 from onboard.publish import Publisher
+from onboard.takeover import Takeover
+
+NOWHERE = Path("/nonexistent/takeover.json")  # without a takeover nothing is written
 
 
 @dataclass(frozen=True)
@@ -22,24 +27,29 @@ class Flight:
     """The companion, and the parts that act at its ticks."""
 
     companion: Companion
-    parts: tuple[Part, ...]
+    takeover: Takeover
+    publisher: Publisher
+
+    def begin_end(self) -> None:
+        """What was taken over is to be given back, while ticks still tell the position."""
+        self.takeover.end()
 
     def tick_without_position(self, now_ns: int) -> None:
         """A tick of the flight's end: whoever listens is told that there is no position."""
-        gnss = self.companion.navigator.gnss_at(now_ns)
-        for part in self.parts:
-            part.act(now_ns, None, gnss)
+        self.publisher.act(now_ns, None, self.companion.navigator.gnss_at(now_ns))
 
 
 @dataclass(frozen=True)
 class Equipment:
-    """What flies: opened, checked, and the same for a flight and its replay."""
+    """What flies: opened, checked, and the same for a flight and its replay. takeover_file:
+    where what is taken over is kept; None without a takeover."""
 
     settings: FlightSettings
     camera: Camera
     pack: MapPack
     describer: Describer
     utc_minus_clock_ns: int | None
+    takeover_file: Path | None = None
 
 
 def make_flight(
@@ -57,14 +67,20 @@ def make_flight(
         equipment.camera,
         NavigatorSettings(use_gnss=settings.gnss.use),
     )
+    if settings.takeover.method is not TakeoverMethod.OFF and equipment.takeover_file is None:
+        raise InputError("takeover: nowhere to keep what was taken over; name a file")
+    takeover = Takeover(
+        told, settings.takeover, settings.publish, equipment.takeover_file or NOWHERE
+    )
     publisher = Publisher(
         told,
         settings.publish,
         equipment.utc_minus_clock_ns,
         JournalledLink(nmea_link, journal) if nmea_link is not None else None,
+        is_held=takeover.is_held,
     )
-    parts: tuple[Part, ...] = (publisher,)
-    return Flight(Companion(navigator, parts, journal), parts)
+    parts: tuple[Part, ...] = (takeover, publisher)
+    return Flight(Companion(navigator, parts, journal), takeover, publisher)
 
 
 class NoLink:
@@ -74,7 +90,7 @@ class NoLink:
         pass
 
 
-def fan_out(*journals: Callable[[Any], None]) -> Journal:
+def fan_out(*journals: Callable[[Any], None]) -> Callable[[Any], None]:
     """One journal that tells several, in this order."""
 
     def note(entry: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import grp
+import pwd
 import shutil
 import sys
 from importlib.resources import files
@@ -22,6 +23,7 @@ HELP = (
 )
 TEMPLATE = "pilotage.service"
 GROUPS = ("video", "dialout", "render", "plugdev")  # cameras, serial ports, GPU
+SYSTEM_STATE = Path("/var/lib")
 HOMES = (Path("/home"), Path("/root"))
 
 
@@ -45,12 +47,16 @@ def unit_text(flight: Path, user: str) -> str:
     recordings = settings.recording.folder
     folder = flight.parent / recordings if recordings is not None else None
     paths = [flight, Path(pilotage[0]), *([folder] if folder else [])]
+    state = _state_home(user)
+    paths.append(state)
     at_home = any(path.is_relative_to(home) for path in paths for home in HOMES)
     values = {
         "PILOTAGE": " ".join(map(_quoted, pilotage)),
         "FLIGHT": _quoted(str(flight)),
         "USER": user,
         "GROUPS": " ".join(_known_groups()),
+        "STATE": _quoted(str(state)),
+        "STATE_FOLDER": _quoted(f"-{state}/pilotage"),
         "RECORDINGS": _quoted(f"-{folder}") if folder else "",
         "PROTECT_HOME": "read-only" if at_home else "yes",
     }
@@ -58,6 +64,15 @@ def unit_text(flight: Path, user: str) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+
+def _state_home(user: str) -> Path:
+    """Where the user's own runs keep their state, too; else systemd's StateDirectory."""
+    try:
+        home = Path(pwd.getpwnam(user).pw_dir)
+    except KeyError as e:
+        raise InputError(f"no user '{user}' on this machine; make one, or give --user") from e
+    return home / ".local" / "state" if home.is_dir() else SYSTEM_STATE
 
 
 def _known_groups() -> list[str]:

@@ -61,9 +61,11 @@ class SentStep:
 
 @dataclass(frozen=True)
 class TickStep:
-    """A tick, or with stopped the flight's end."""
+    """A tick. ending: none, but the flight is about to end (`steps.Ending`). stopped: one of the
+    flight's end (`steps.Stopped`)."""
 
     now_ns: int
+    ending: bool = False
     stopped: bool = False
 
 
@@ -184,8 +186,8 @@ def _step(table: dict[str, Any], views: dict[int, bytes], where: str) -> Recorde
             view = _view(table["view"], views[number], where) if "view" in table else None
             refusal = _refusal(table["refusal"]) if "refusal" in table else None
             return FrameStep("done", number, RecordedFrame(0, view, refusal))
-        if step in ("ticked", "stopped"):
-            return TickStep(int(table["now_ns"]), stopped=step == "stopped")
+        if step in ("ticked", "ending", "stopped"):
+            return TickStep(int(table["now_ns"]), step == "ending", step == "stopped")
         if step == "sent":
             return SentStep(str(table["name"]), base64.b64decode(table["bytes"], validate=True))
         if step == "lost":

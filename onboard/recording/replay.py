@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from onboard.companion import Companion, Journal, JournalEntry, Sent
 from onboard.describe import Describer
@@ -65,13 +67,17 @@ def replay(
     Raises InputError: another map or network than in flight, a step that is not whole.
     """
     _check_same(recording, pack, describer)
-    driven = _Driven(recording, pack, describer, journal)
     ended = ""
-    for step in recording.steps():
-        if isinstance(step, LostStep):
-            ended = step.why
-            break
-        driven.take(step)
+    with TemporaryDirectory(prefix="pilotage-") as folder:
+        takeover_file = Path(folder) / "takeover.json"
+        if recording.start.takeover_state:
+            takeover_file.write_text(recording.start.takeover_state, encoding="utf-8")
+        driven = _Driven(recording, pack, describer, journal, takeover_file)
+        for step in recording.steps():
+            if isinstance(step, LostStep):
+                ended = step.why
+                break
+            driven.take(step)
     whole = recording.whole
     if not ended and whole.cut_at is not None:
         ended = f"the file was cut short at byte {whole.cut_at}"
@@ -80,7 +86,12 @@ def replay(
 
 class _Driven:
     def __init__(
-        self, recording: Recording, pack: MapPack, describer: Describer, journal: Journal
+        self,
+        recording: Recording,
+        pack: MapPack,
+        describer: Describer,
+        journal: Journal,
+        takeover_file: Path,
     ) -> None:
         self._journal = journal
         self._made: deque[Sent] = deque()
@@ -92,7 +103,14 @@ class _Driven:
         start = recording.start
         has_nmea = Output.NMEA in start.settings.publish.outputs
         self._flight: Flight = make_flight(
-            Equipment(start.settings, start.camera, pack, describer, start.utc_minus_clock_ns),
+            Equipment(
+                start.settings,
+                start.camera,
+                pack,
+                describer,
+                start.utc_minus_clock_ns,
+                takeover_file,
+            ),
             self._note,
             NoLink(),
             NoLink() if has_nmea else None,
@@ -103,7 +121,9 @@ class _Driven:
         if isinstance(step, FrameStep):
             self._frame(companion, step)
         elif isinstance(step, TickStep):
-            if step.stopped:
+            if step.ending:
+                self._flight.begin_end()
+            elif step.stopped:
                 self._flight.tick_without_position(step.now_ns)
             else:
                 companion.tick(step.now_ns)

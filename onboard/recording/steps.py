@@ -19,8 +19,15 @@ OUTSIDE_REASONS = (Reason.INFERENCE_FAILED, Reason.MAP_UNREADABLE)
 
 
 @dataclass(frozen=True)
+class Ending:
+    """The flight is about to end: what was taken over is given back (`Flight.begin_end`)."""
+
+    now_ns: int
+
+
+@dataclass(frozen=True)
 class Stopped:
-    """The flight ends: what is sent from here on says that there is no position."""
+    """A tick of the flight's end, without a position (`Flight.tick_without_position`)."""
 
     now_ns: int
 
@@ -66,8 +73,19 @@ class PartHealth:
     detail: str
 
 
-Step = Handled | Began | FrameMoved | FrameDone | Ticked | SentBytes | Stopped | Lost | PartHealth
-Noted = JournalEntry | Stopped
+Step = (
+    Handled
+    | Began
+    | FrameMoved
+    | FrameDone
+    | Ticked
+    | SentBytes
+    | Ending
+    | Stopped
+    | Lost
+    | PartHealth
+)
+Noted = JournalEntry | Ending | Stopped
 
 
 def packed(message: Any) -> bytes:

@@ -12,7 +12,7 @@ from onboard.messages import AutopilotPosition, FrameResult, Gnss, View
 from onboard.pack_manifest import IMAGERY_NAME
 from onboard.recording import schemas, shown
 from onboard.recording.session_file import SessionFile
-from onboard.recording.steps import Began, Lost, PartHealth, SentBytes, Step, Stopped
+from onboard.recording.steps import Began, Ending, Lost, PartHealth, SentBytes, Step, Stopped
 from onboard.recording.table_json import event_table, table_of
 from onboard.web.picture_pair import picture_pair
 
@@ -61,9 +61,10 @@ class StepWriter:
             self._ticked(step)
         elif isinstance(step, SentBytes):
             self._sent(step)
-        elif isinstance(step, Stopped):
+        elif isinstance(step, Ending | Stopped):
             self._now_ns = step.now_ns
-            self._step(step.now_ns, "stopped", now_ns=step.now_ns)
+            name = "ending" if isinstance(step, Ending) else "stopped"
+            self._step(step.now_ns, name, now_ns=step.now_ns)
         elif isinstance(step, Lost):
             self._step(self._now_ns or 0, "lost", count=step.count)
         elif isinstance(step, PartHealth):

@@ -36,14 +36,12 @@ def open_checked_pack(path: Path, bundle: ModelBundle | None, stamps: Path | Non
     manifest = read_manifest(path)
     names = (MANIFEST_NAME, *(file.path for file in manifest.files))
     stamp = {"boot": boot_id, "pack": str(path.resolve()), "files": _stamp(path, names)}
-    pack = MapPack.open(path, bundle, check_hashes=False)
-    if _read(stamps) == stamp:
-        return pack
-    check_files(path, manifest)
-    if _stamp(path, names) == stamp["files"]:  # else someone wrote while we read
-        with contextlib.suppress(InputError):
-            write_whole(stamps / STAMP_NAME, json.dumps(stamp))
-    return pack
+    if _read(stamps) != stamp:
+        check_files(path, manifest)
+        if _stamp(path, names) == stamp["files"]:  # else someone wrote while we read
+            with contextlib.suppress(InputError):
+                write_whole(stamps / STAMP_NAME, json.dumps(stamp))
+    return MapPack.open(path, bundle, check_hashes=False)
 
 
 def stamp_folder() -> Path | None:

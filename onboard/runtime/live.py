@@ -14,10 +14,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from onboard.companion import Journal
 from onboard.flight import Flight
 from onboard.publish import PERIOD_NS
-from onboard.recording.steps import Stopped
+from onboard.recording.steps import Ending, Noted, Stopped
 from onboard.runtime.frame_loop import FrameLoop
 from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.publish_loop import PublishLoop
@@ -31,8 +30,8 @@ WATCHDOG_EVERY_S = 1.0
 # How long a thread may take for a step before the flight is ended. Frames: a map search over
 # everything on the slowest machine takes some seconds; until then the publisher coasts.
 LONGEST_STEP_S = {"frames": 20.0, "link": 3.0, "publisher": 3.0}
-# Long enough for the takeover to give the receiver back (1 s) and read it back.
-GOODBYE_TICKS, FAILED_GOODBYE_TICKS = 20, 3
+GIVE_BACK_TICKS = 30  # at most; a parameter is written and read back within 2 s
+GOODBYE_TICKS = 5  # that there is no position: one of them arrives
 LOCK_S = 1.0
 JOIN_S = 2.0
 
@@ -51,7 +50,9 @@ class Threads:
 class LiveFlight:
     """Runs until it is asked to stop, the camera's recording ends, or something fails."""
 
-    def __init__(self, threads: Threads, journal: Journal, report: Callable[[], str]) -> None:
+    def __init__(
+        self, threads: Threads, journal: Callable[[Noted], None], report: Callable[[], str]
+    ) -> None:
         """report: called about once a second; passes the parts' health on, and gives the state in
         a few words."""
         self._threads = threads
@@ -68,7 +69,6 @@ class LiveFlight:
         for worker in workers:
             worker.start()
         notify("READY=1")
-        failure = "the flight was broken off"
         try:
             failure = self._watch(stop, workers)
         finally:
@@ -76,7 +76,7 @@ class LiveFlight:
             self._frames.ask_to_stop()
             self._publisher.ask_to_stop()
             self._publisher.join(JOIN_S)
-            self._say_goodbye(FAILED_GOODBYE_TICKS if failure else GOODBYE_TICKS)
+            self._end()
             self._link.ask_to_stop()
             for worker in workers:
                 if not worker.join(JOIN_S):
@@ -99,21 +99,35 @@ class LiveFlight:
                 notify("WATCHDOG=1", f"STATUS={self._report()}")
         return ""
 
-    def _say_goodbye(self, ticks: int) -> None:
-        """The last messages say that there is no position; the link still listens, so that what
-        was taken over is given back."""
-        threads = self._threads
-        for _ in range(ticks):
-            if not threads.lock.acquire(timeout=LOCK_S):
-                log.warning("the flight's lock was not free; no goodbye was sent")
-                return
-            try:
-                now_ns = time.monotonic_ns()
-                self._journal(Stopped(now_ns))  # type: ignore[arg-type]
-                threads.flight.tick_without_position(now_ns)
-            except Exception:  # what failed in flight fails here again
-                log.exception("no goodbye was sent")
-                return
-            finally:
-                threads.lock.release()
-            time.sleep(PERIOD_NS * 1e-9)
+    def _end(self) -> None:
+        """What was taken over is given back while the position still goes out; then the last
+        messages say that there is none. The link still listens."""
+        flight = self._threads.flight
+        try:
+            self._locked(self._begin_end)
+            for _ in range(GIVE_BACK_TICKS):
+                if not flight.takeover.is_held():
+                    break
+                self._locked(flight.companion.tick)
+            for _ in range(GOODBYE_TICKS):
+                self._locked(self._tick_without_position)
+        except Exception:  # what failed in flight fails here again
+            log.exception("the flight could not say that it ends")
+
+    def _begin_end(self, now_ns: int) -> None:
+        self._journal(Ending(now_ns))
+        self._threads.flight.begin_end()
+
+    def _tick_without_position(self, now_ns: int) -> None:
+        self._journal(Stopped(now_ns))
+        self._threads.flight.tick_without_position(now_ns)
+
+    def _locked(self, act: Callable[[int], None]) -> None:
+        """Raises TimeoutError: whoever hangs holds the lock."""
+        if not self._threads.lock.acquire(timeout=LOCK_S):
+            raise TimeoutError("the flight's lock is not free")
+        try:
+            act(time.monotonic_ns())
+        finally:
+            self._threads.lock.release()
+        time.sleep(PERIOD_NS * 1e-9)

@@ -4,7 +4,6 @@ before the first message, each mistake told in a sentence."""
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,8 @@ from onboard.cameras.contract import FrameSource
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.flight import Equipment, Flight, fan_out, make_flight
-from onboard.flight_settings import FlightSettings, Output
+from onboard.flight_settings import FlightSettings, Output, TakeoverMethod
+from onboard.inference.engine_record import state_folder
 from onboard.map_pack import MapPack
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
 from onboard.outputs.gps_input import GPS_ID
@@ -38,11 +38,13 @@ from onboard.runtime.publish_loop import PublishLoop
 from onboard.settings import load_settings
 from onboard.web.server import StatusServer, serve
 from onboard.web.status_board import StatusBoard
+from onboard.whole_file import make_folder
 
 log = logging.getLogger(__name__)
 
 # A clock before this was never set: the day this was written, in Unix seconds.
 UNIX_S_AT_LEAST = 1_790_000_000
+TAKEOVER_FILE = "takeover.json"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def open_flight(settings: FlightSettings) -> Opened:
             pack=pack,
             describer=describer,
             utc_minus_clock_ns=utc_ns if time.time() >= UNIX_S_AT_LEAST else None,
+            takeover_file=_takeover_file(settings),
         )
         recorder = _recorder(equipment, utc_ns, stack)
         board, server = _status_page(settings, pack, stack)
@@ -146,6 +149,22 @@ def _map_and_network(settings: FlightSettings) -> tuple[MapPack, Describer]:
         return pack, network.result()
 
 
+def _takeover_file(settings: FlightSettings) -> Path:
+    """Without a takeover, too: one that was not given back is to be told. Raises InputError:
+    its folder can't be made."""
+    if settings.takeover.method is not TakeoverMethod.OFF:
+        make_folder(state_folder())
+    return state_folder() / TAKEOVER_FILE
+
+
+def _text(path: Path | None) -> str:
+    """'' where there is none; what can't be read is the takeover's to tell."""
+    try:
+        return path.read_text(encoding="utf-8") if path else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> Recorder | None:
     if equipment.settings.recording.folder is None:
         return None
@@ -155,6 +174,7 @@ def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> Recorder |
         equipment.pack,
         equipment.describer,
         equipment.utc_minus_clock_ns,
+        _text(equipment.takeover_file),
     )
     recorder = Recorder(equipment.settings.recording, start, utc_ns, equipment.pack)
     stack.callback(recorder.close)
@@ -211,12 +231,3 @@ def _said(
     if server is not None:
         said.append(f"status page: {server.url}")
     return tuple(said)
-
-
-def state_folder() -> Path:
-    """systemd's STATE_DIRECTORY, else this user's own; outlives a restart. Made by who writes."""
-    folder = os.environ.get("STATE_DIRECTORY") or os.environ.get("XDG_STATE_HOME")
-    if folder:
-        place = Path(folder.split(":")[0])
-        return place if os.environ.get("STATE_DIRECTORY") else place / "pilotage"
-    return Path.home() / ".local" / "state" / "pilotage"

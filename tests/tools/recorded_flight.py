@@ -19,7 +19,7 @@ from onboard.model_bundle import load_bundle
 from onboard.publish import PERIOD_NS
 from onboard.recording.recorder import Recorder
 from onboard.recording.start import start_table
-from onboard.recording.steps import Stopped
+from onboard.recording.steps import Ending, Stopped
 from onboard.settings import load_settings
 from tests.tools.small_area import SmallArea
 from tools.photo_folder import photo_events, read_flight
@@ -71,6 +71,8 @@ def record(area: SmallArea, folder: Path, recordings: Path) -> Flown:
     recorder = recorder_of(equipment)
     flight = make_flight(equipment, fan_out(recorder.note), NoLink())
     now_ns = fly(flight, events_of(folder))
+    recorder.note(Ending(now_ns))
+    flight.begin_end()
     recorder.note(Stopped(now_ns))
     flight.tick_without_position(now_ns)
     recorder.close()
