@@ -11,15 +11,13 @@ disarmed vehicle is told every trusted position.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from onboard.autopilot.contract import Link
 from onboard.errors import InputError
-from onboard.flight_settings import Output, PublishSettings, PublishWhen
-from onboard.geodesy import enu_offset_m
+from onboard.flight_settings import Output, PublishSettings
 from onboard.messages import (
     Attitude,
     Estimate,
@@ -32,21 +30,20 @@ from onboard.outputs.external_position import external_position
 from onboard.outputs.global_position import global_position, require_dialect
 from onboard.outputs.gps_input import gps_input
 from onboard.outputs.heartbeat import heartbeat
+from onboard.outputs.jumps import Jumps
 from onboard.outputs.local_frame import missing
-from onboard.outputs.moment import Moment, accuracy_m, is_sound
+from onboard.outputs.moment import Moment, is_sound
 from onboard.outputs.moment import is_trusted as is_trusted
 from onboard.outputs.nmea import nmea
 from onboard.outputs.odometry import odometry
+from onboard.outputs.policy import Policy
 from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING, Announcer
 from onboard.outputs.vision_position import vision_position
 from onboard.reasons import GnssState, Mode
 
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000
-GOOD_FOR_NS = 5_000_000_000  # GNSS must have been good so long before the offer is withdrawn
 VEHICLE_AGE_NS = 5_000_000_000  # an older heartbeat doesn't tell whether it is armed
-MIN_JUMP_M = 5.0  # a smaller step passes the autopilot's innovation gate
-JUMP_SIGMAS = 3.0  # of the accuracy told before
 
 MAKERS: dict[Output, tuple[Callable[[Moment], Any | None], int]] = {
     Output.GPS_INPUT: (gps_input, PERIOD_NS),
@@ -98,8 +95,8 @@ class Publisher:
         self._due_ns: dict[Output, int] = {}
         self._heartbeat_ns: int | None = None
         self._mode: Mode | None = None
-        self._policy = _Policy(self._settings.when)
-        self._last_sound: Estimate | None = None
+        self._policy = Policy(self._settings.when)
+        self._jumps = Jumps()
 
     def hear(self, event: Event) -> None:
         """Keeps what the messages are made of."""
@@ -117,12 +114,8 @@ class Publisher:
     def act(self, now_ns: int, estimate: Estimate | None, gnss: GnssAssessment) -> None:
         """Sends what is due, as of now."""
         sound = estimate if estimate is not None and is_sound(estimate) else None
-        if sound is not None and self._has_jumped(sound):
+        if self._jumps.is_one(sound):
             self._count_reset()
-        if sound is not None:
-            self._last_sound = sound if is_trusted(sound) else None
-        else:
-            self._last_sound = None
         wanted = self._policy.wants(now_ns, gnss) or self._is_disarmed(now_ns) or self._is_held()
         offered = wanted and is_trusted(sound)
         self._now = replace(self._now, now_ns=now_ns, estimate=sound, offered=offered)
@@ -166,51 +159,8 @@ class Publisher:
             return False
         return not vehicle.armed
 
-    def _has_jumped(self, estimate: Estimate) -> bool:
-        """Whether a trusted position is one that the last trusted one didn't lead to."""
-        before = self._last_sound
-        if not is_trusted(estimate):
-            return False
-        if before is None:
-            return True
-        since_s = (estimate.time_ns - before.time_ns) * 1e-9
-        east_m, north_m = enu_offset_m(
-            before.lat_deg, before.lon_deg, estimate.lat_deg, estimate.lon_deg
-        )
-        step_m = math.hypot(
-            east_m - before.velocity_east_m_s * since_s,
-            north_m - before.velocity_north_m_s * since_s,
-        )
-        return step_m > max(MIN_JUMP_M, JUMP_SIGMAS * accuracy_m(before))
-
     def _count_reset(self) -> None:
         self._now = replace(self._now, reset_counter=(self._now.reset_counter + 1) % 256)
-
-
-class _Policy:
-    """Whether the state of GNSS calls for a position; once it did, until GNSS has been good
-    for GOOD_FOR_NS."""
-
-    def __init__(self, when: PublishWhen) -> None:
-        self._when = when
-        self._wanted = False
-        self._good_since_ns: int | None = None
-
-    def wants(self, now_ns: int, gnss: GnssAssessment) -> bool:
-        if self._when is PublishWhen.ALWAYS:
-            return True
-        calls = {GnssState.SPOOFED}
-        if self._when is PublishWhen.ON_LOSS:  # a receiver that was never heard is lost, too
-            calls |= {GnssState.LOST, GnssState.JAMMED, GnssState.UNKNOWN}
-        if gnss.state in calls:
-            self._wanted, self._good_since_ns = True, None
-        elif gnss.state is not GnssState.GOOD:
-            self._good_since_ns = None
-        elif self._good_since_ns is None:
-            self._good_since_ns = now_ns
-        elif now_ns - self._good_since_ns >= GOOD_FOR_NS:
-            self._wanted = False
-        return self._wanted
 
 
 def _is_due(due_ns: int | None, now_ns: int) -> bool:

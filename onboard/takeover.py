@@ -2,22 +2,7 @@
 that changes the autopilot in flight, and only where `[takeover] method` says so.
 
 Under jamming ArduPilot bounces back onto the jammed receiver (errors of kilometres were
-measured), so it must be told. What is done, and after how long it has been so:
-
-| autopilot uses | our position | GNSS                        | done                      |
-| -------------- | ------------ | --------------------------- | ------------------------- |
-| its receiver   | trusted      | lost, jammed, spoofed       | take over      (0.2 s)    |
-| its receiver   | trusted      | good, degraded, unknown     | nothing                   |
-| its receiver   | not trusted  | any                         | nothing: nothing is better|
-| Pilotage       | trusted      | good, and agrees with ours  | give back      (10 s)     |
-| Pilotage       | trusted      | good, but contradicts ours  | hold                      |
-| Pilotage       | trusted      | any other                   | hold                      |
-| Pilotage       | not trusted  | good, degraded              | give back      (1 s)      |
-| Pilotage       | not trusted  | lost, unknown               | give back      (10 s): a  |
-|                |              |   receiver that comes back serves without us         |
-| Pilotage       | not trusted  | jammed, spoofed             | hold: the autopilot's own |
-|                |              |   failsafe beats a false position                    |
-| Pilotage       | any          | any, and disarmed           | give back      (1 s)      |
+measured), so it must be told. `takeover_table` says what is done in which case.
 
 Nothing is taken over on the ground. With publish.when 'on_spoof' only a spoofed receiver is
 deselected, since otherwise no position is offered in its place; while Pilotage holds, the
@@ -29,7 +14,6 @@ the first change; a companion that starts anew goes on by the table.
 from __future__ import annotations
 
 import math
-from enum import Enum
 from pathlib import Path
 
 from onboard.autopilot.contract import Link
@@ -51,22 +35,12 @@ from onboard.takeover_file import TakeoverFile
 from onboard.takeover_parameters import ParameterSelector
 from onboard.takeover_selection import Selection, Selector
 from onboard.takeover_source_set import SourceSetSelector
+from onboard.takeover_table import BAD, Wish, decide
 
-TAKE_NS = 200_000_000  # two ticks; the watch has its own hysteresis
-GIVE_TRUSTED_NS = 10_000_000_000
-GIVE_QUICK_NS = 1_000_000_000
-GIVE_NOTHING_NS = 10_000_000_000
 RETRY_NS = 30_000_000_000  # after a takeover that failed
 FRESH_NS = 5_000_000_000  # of a heartbeat
 GNSS_AGE_NS = 1_500_000_000  # of a receiver's position that is compared
 AGREES_M, AGREES_SIGMAS = 10.0, 3.0  # how far the receiver may be from us when it is given back
-BAD = frozenset({GnssState.LOST, GnssState.JAMMED, GnssState.SPOOFED})
-
-
-class Wish(Enum):
-    STAY = "stay"
-    TAKE = "take"
-    GIVE = "give"
 
 
 class Takeover:
@@ -223,32 +197,6 @@ class Takeover:
 
     def _say(self, severity: int, text: str) -> None:
         self._announcer.say("takeover", severity, text)
-
-
-def decide(
-    selection: Selection,
-    armed: bool,
-    trusted: bool,
-    bad: bool,
-    state: GnssState,
-    agrees: bool,
-) -> tuple[Wish, int]:
-    """The table: what is wished for, and how long it must have been so (ns). bad: a state in
-    which the policy offers a position in the receiver's place."""
-    if selection is Selection.OWN:
-        return (Wish.TAKE, TAKE_NS) if armed and trusted and bad else (Wish.STAY, 0)
-    if selection is not Selection.PILOTAGE:
-        return Wish.STAY, 0
-    if not armed:
-        return Wish.GIVE, GIVE_QUICK_NS
-    if trusted:
-        good = state is GnssState.GOOD and agrees
-        return (Wish.GIVE, GIVE_TRUSTED_NS) if good else (Wish.STAY, 0)
-    if state in (GnssState.GOOD, GnssState.DEGRADED):
-        return Wish.GIVE, GIVE_QUICK_NS
-    if state in (GnssState.LOST, GnssState.UNKNOWN):
-        return Wish.GIVE, GIVE_NOTHING_NS
-    return Wish.STAY, 0
 
 
 def check_takeover(settings: TakeoverSettings, publish: PublishSettings) -> None:

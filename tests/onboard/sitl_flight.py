@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ STREAMS_HZ = {
 NOISE_M, NOISE_TIME_S = 2.0, 2.0  # one sigma per axis; correlation time
 FIX_TICKS = 5  # a fix every half second, for the watch
 CLIMB_M = 60.0
+SETTLED_S = 40.0  # of its own time, for ArduPilot to be ready to arm
 SPEED_M_S = 10.0
 
 
@@ -106,7 +108,7 @@ class SitlFlight:
         self._rng = np.random.default_rng(5)
         self._next_tick_ns = 0
         self.estimate_changes: Callable[[Estimate], Estimate | None] = lambda e: e
-        self.sent: list[object] = []
+        self.sent: list[Any] = []
         self.log = Log()
 
     def __enter__(self) -> SitlFlight:
@@ -158,22 +160,32 @@ class SitlFlight:
         self.station.meanwhile = self.step
         self._asked = False
 
-    def send(self, message: object) -> None:
+    def send(self, message: Any) -> None:
         self.sent.append(message)
         self.link.send(message)
 
     def take_off(self) -> None:
         """Armed, up, and flying north at 10 m/s."""
-        limit_s = time.monotonic() + 240.0
-        while not self.station.ekf_has_position or self.now_s < 40.0:
-            assert time.monotonic() < limit_s, "the EKF did not settle"
-            self.step()
-        self.station.set_mode("GUIDED")
+        self.settle()
         self.station.arm(240.0)
         self.station.take_off(CLIMB_M, 120.0)
         self.go_north(6000.0)
         self.fly(12.0)
         self.log = Log()
+
+    def settle(self) -> None:
+        """On the ground, until it could be armed."""
+        limit_s = time.monotonic() + 240.0
+        while not self.station.ekf_has_position or self.now_s < SETTLED_S:
+            assert time.monotonic() < limit_s, "the EKF did not settle"
+            self.step()
+        self.station.set_mode("GUIDED")
+
+    @property
+    def publisher_offers(self) -> bool:
+        """Whether the newest GPS_INPUT, where there is one, holds a position."""
+        newest = next((m for m in reversed(self.sent) if m.get_type() == "GPS_INPUT"), None)
+        return newest is not None and newest.fix_type == 3
 
     def go_north(self, metres: float) -> None:
         lat, lon = offset_latlon(*HOME, 0.0, metres)

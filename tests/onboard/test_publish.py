@@ -10,8 +10,9 @@ from onboard.errors import InputError
 from onboard.flight_settings import Output, PublishSettings, PublishWhen
 from onboard.fuse import Estimator
 from onboard.messages import Attitude, Estimate, GnssAssessment, LocalOrigin, VehicleState
+from onboard.outputs.policy import GOOD_FOR_NS
 from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING
-from onboard.publish import GOOD_FOR_NS, PERIOD_NS, Publisher
+from onboard.publish import PERIOD_NS, Publisher
 from onboard.reasons import GnssState, Mode
 from tests.onboard.flights import GOOD, LAT_DEG, LON_DEG, error_m, fix, motion
 
