@@ -39,13 +39,15 @@ class StepWriter:
         self._pack = pack
         self._imagery: Imagery | None = None
         self._now_ns: int | None = None
+        self._start: dict[str, Any] | None = None
         self._steps = 0
         self._pictured: set[int] = set()
         self.size_bytes = 0
 
     def begin(self, start: dict[str, Any]) -> None:
-        """What the replay needs beside the steps."""
-        self._file.put(schemas.STARTS, self._utc_minus_clock_ns, self._utc_minus_clock_ns, start)
+        """What the replay needs beside the steps; it is written with the first of them, whose
+        time it takes."""
+        self._start = start
 
     def write(self, step: Step) -> None:
         """Raises OSError: the disk."""
@@ -67,8 +69,8 @@ class StepWriter:
             self._step(step.now_ns, name, now_ns=step.now_ns)
         elif isinstance(step, Lost):
             self._step(self._now_ns or 0, "lost", count=step.count)
-        elif isinstance(step, PartHealth):
-            self._show(schemas.HEALTHS, self._now_ns or 0, table_of(step))
+        elif isinstance(step, PartHealth) and self._now_ns is not None:
+            self._show(schemas.HEALTHS, self._now_ns, table_of(step))
         self.size_bytes = self._file.size_bytes
 
     def _handled(self, step: Handled) -> None:
@@ -146,6 +148,9 @@ class StepWriter:
             self._show(schemas.TEXTS, now_ns, shown.text_log(sent, self._unix(now_ns)))
 
     def _step(self, at_ns: int, step: str, **table: Any) -> None:
+        if self._start is not None:
+            start, self._start = self._start, None
+            self._show(schemas.STARTS, at_ns, start)
         self._show(schemas.STEPS, at_ns, {"n": self._steps, "step": step, **table})
         self._steps += 1
 

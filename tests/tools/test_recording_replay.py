@@ -109,7 +109,8 @@ def test_recovering_saves_every_whole_chunk(flown, tmp_path):
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(data[: len(data) * 2 // 3])
     recovered = recover(cut, tmp_path / "out.mcap")
-    assert recovered.messages > 100
+    assert recovered.messages > 80
+    assert 0.1 < recovered.seconds < 60.0
     assert recovered.whole.cut_at is not None
     with (tmp_path / "out.mcap").open("rb") as file:
         count = sum(1 for _ in make_reader(file, validate_crcs=True).iter_messages())
