@@ -22,6 +22,7 @@ COMMANDS = {
     "map verify": "tools.map_verify",
     "replay": "tools.replay",
     "evaluate": "tools.evaluate",
+    "integrity": "tools.integrity",
     "calibrate board": "tools.calibrate.board",
     "calibrate flight": "tools.calibrate.flight",
     "demo": "tools.demo",
