@@ -158,6 +158,7 @@ def test_an_empty_board_waits(pack: MapPack, browser: Browser) -> None:
         browser.open(server.url)
         shows(browser, "connection", "waiting for the flight")
         time.sleep(0.5)
+        assert browser.value("document.getElementById('pair').offsetHeight") == 0
         assert browser.errors == []
     finally:
         browser.open("about:blank")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from onboard.autopilot.parameters import ParameterState
 from onboard.errors import InputError
 from tools.doctor.check import NotAsked
-from tools.doctor.parameter_checks import compare
+from tools.doctor.parameter_checks import compare, held_takeover
 from tools.doctor.subject import Subject
 
 WRITE_WITHIN_S = 30.0  # with a bad link every write is repeated
@@ -34,7 +34,14 @@ class Applied:
 
 
 def apply_parameters(subject: Subject) -> list[Applied]:
-    """Raises InputError: no link, a silent autopilot, an armed vehicle; nothing was written."""
+    """Raises InputError: no link, a silent autopilot, an armed vehicle, a takeover that
+    was not given back; nothing was written."""
+    held = held_takeover()
+    if held is not None:
+        raise InputError(
+            f"--apply: {held} says that a takeover was not given back; 'pilotage run' gives back "
+            "what it changed, run it first"
+        )
     try:
         subject.settings.get()
         session = subject.autopilot.get()

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from pathlib import Path
 
-from onboard.autopilot.parameters import ParameterState
-from tools.doctor import (
-    camera_checks,
-    gpu_checks,
-    link_checks,
-    machine_checks,
-    map_checks,
-    model_checks,
-    parameter_checks,
-    python_checks,
-    settings_checks,
-)
-from tools.doctor.apply_parameters import apply_parameters
-from tools.doctor.check import Check
+from tools.doctor.check import Check, Finding, failure
 from tools.doctor.report import as_json, as_text
 from tools.doctor.run_checks import passed, run_checks
 from tools.doctor.subject import Subject
@@ -30,16 +18,8 @@ HELP = (
     "and the autopilot's parameters; says for each what is wrong and what mends it. Exit status "
     "1 when something keeps from flying."
 )
-CHECKS: tuple[Check, ...] = (
-    *python_checks.CHECKS,
-    *machine_checks.CHECKS,
-    *gpu_checks.CHECKS,
-    *settings_checks.CHECKS,
-    *model_checks.CHECKS,
-    *map_checks.CHECKS,
-    *camera_checks.CHECKS,
-)
-LINK_CHECKS: tuple[Check, ...] = (*link_checks.CHECKS, *parameter_checks.CHECKS)
+GROUPS = ("python", "machine", "gpu", "settings", "model", "map", "camera")  # each a file
+LINK_GROUPS = ("link", "parameter")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     subject = Subject(args.flight, args.link, args.agl_m)
     try:
-        applied = apply_parameters(subject) if args.apply else []
+        applied = []
+        if args.apply:
+            from tools.doctor.apply_parameters import apply_parameters
+
+            applied = apply_parameters(subject)
         began_s = time.monotonic()
         results = run_checks(wanted_checks(subject), subject)
         seconds = time.monotonic() - began_s
@@ -67,11 +51,30 @@ def run(args: argparse.Namespace) -> int:
         print(as_json(results, seconds, applied))
     else:
         print(as_text(results, seconds, applied, colour=sys.stdout.isatty()))
-    written = all(a.state is ParameterState.WRITTEN for a in applied)
+    written = all(a.state.value == "written" for a in applied)
     return 0 if passed(results) and written else 1
 
 
 def wanted_checks(subject: Subject) -> list[Check]:
     """Without a settings file those of the machine, and with a link's address those of it."""
-    checks = [c for c in CHECKS if subject.settings_path is not None or not c.of_flight]
-    return [*checks, *LINK_CHECKS] if subject.has_link else checks
+    checks = [check for group in GROUPS for check in checks_of(group)]
+    if subject.settings_path is None:
+        checks = [check for check in checks if not check.of_flight]
+    if subject.has_link:
+        checks += [check for group in LINK_GROUPS for check in checks_of(group)]
+    return checks
+
+
+def checks_of(group: str) -> tuple[Check, ...]:
+    """A group that can't be loaded, for want of a package, is one failed check."""
+    try:
+        module = importlib.import_module(f"tools.doctor.{group}_checks")
+    except ImportError as e:
+        finding = failure(f"can't be looked at: {e}", "pip install 'pilotage[opencv]'")
+
+        def not_loaded(_: Subject) -> Finding:
+            return finding
+
+        return (Check(f"{group}.checks", not_loaded),)
+    checks: tuple[Check, ...] = module.CHECKS
+    return checks

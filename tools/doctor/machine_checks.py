@@ -7,7 +7,6 @@ import os
 import time
 from pathlib import Path
 
-from onboard.inference.engine_record import state_folder
 from onboard.runtime.jetson import HOT_C, machine_health
 from tools.doctor.check import Check, Finding, NotAsked, failure, good, warning
 from tools.doctor.subject import Subject
@@ -164,6 +163,8 @@ def real_time_clock(subject: Subject) -> Finding:
 
 def state(_: Subject) -> Finding:
     """Engines' record, what a takeover changed: what must outlive a run."""
+    from onboard.inference.engine_record import state_folder
+
     folder = state_folder()
     place = next(p for p in (folder, *folder.parents) if p.exists())
     if os.access(place, os.W_OK | os.X_OK):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from onboard.autopilot.parameters import ParameterState
 from onboard.autopilot.preset import Difference, Preset, best, choose, differences
+from onboard.inference.engine_record import state_folder
+from onboard.runtime.open_flight import TAKEOVER_FILE
 from tools.doctor.check import Check, Finding, NotAsked, failure, good, warning
 from tools.doctor.link_checks import speaking, version_of
 from tools.doctor.subject import Subject
@@ -77,4 +80,24 @@ def _finding(difference: Difference) -> Finding:
     return failure(difference.said, mend, wanted.name)
 
 
-CHECKS = (Check("parameters", parameters),)
+def takeover(_: Subject) -> Finding:
+    """A flight that ended amid a takeover left the autopilot changed."""
+    held = held_takeover()
+    if held is None:
+        return good("no takeover is left over")
+    return failure(
+        f"{held} says that a flight ended during a takeover: parameters are not the pilot's own",
+        "pilotage run FLIGHT.toml gives back what was changed",
+    )
+
+
+def held_takeover() -> Path | None:
+    """The file that a takeover leaves while it lasts."""
+    path = state_folder() / TAKEOVER_FILE
+    return path if path.exists() else None
+
+
+CHECKS = (
+    Check("parameters", parameters),
+    Check("takeover.given_back", takeover),
+)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from importlib import metadata
 
-from onboard.flight_settings import Output
 from tools.doctor.check import Check, Finding, NotAsked, failure, good, warning
 from tools.doctor.subject import Subject
 
@@ -138,7 +137,8 @@ def hnswlib_runs(_: Subject) -> Finding:
 
 def position_sensor(subject: Subject) -> Finding:
     """PX4's message is in new pymavlinks only."""
-    if Output.GLOBAL_POSITION not in subject.settings.needed().publish.outputs:
+    outputs = [output.value for output in subject.settings.needed().publish.outputs]
+    if "global_position" not in outputs:
         raise NotAsked("outputs do not hold global_position")
     found = version_of("pymavlink") or "0"
     if numbers(found) < numbers(POSITION_SENSOR_SINCE):

@@ -6,10 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
+from typing import TYPE_CHECKING
 
-from tools.doctor.apply_parameters import Applied
 from tools.doctor.check import Finding, Outcome
 from tools.doctor.run_checks import Checked, passed
+
+if TYPE_CHECKING:
+    from tools.doctor.apply_parameters import Applied
 
 SCHEMA = 1  # counts up when a key changes its meaning or goes
 MARKS = {

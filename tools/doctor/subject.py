@@ -7,18 +7,19 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from onboard.camera import Camera
 from onboard.errors import InputError
-from onboard.flight_settings import FlightSettings
-from onboard.map_pack import MapPack
-from onboard.model_bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle, shipped_bundle_of
-from onboard.pack_manifest import Manifest, read_manifest
-from onboard.settings import load_settings
-from tools.doctor.autopilot_session import AutopilotSession
-from tools.doctor.camera_look import CameraLook
 from tools.doctor.check import NotAsked
+
+if TYPE_CHECKING:  # a package that is missing is a finding, and must not keep from the others
+    from onboard.camera import Camera
+    from onboard.flight_settings import FlightSettings
+    from onboard.map_pack import MapPack
+    from onboard.model_bundle import ModelBundle
+    from onboard.pack_manifest import Manifest
+    from tools.doctor.autopilot_session import AutopilotSession
+    from tools.doctor.camera_look import CameraLook
 
 T = TypeVar("T")
 
@@ -104,6 +105,9 @@ class Subject:
                 opened.close()
 
     def _load_settings(self) -> FlightSettings:
+        from onboard.flight_settings import FlightSettings
+        from onboard.settings import load_settings
+
         if self.settings_path is None:
             if self._link_address is None:
                 raise NotAsked("no settings file was given")
@@ -116,10 +120,14 @@ class Subject:
         return settings
 
     def _read_manifest(self) -> Manifest:
+        from onboard.pack_manifest import read_manifest
+
         return read_manifest(self.file(self.settings.needed().map, "map"))
 
     def _load_bundle(self) -> ModelBundle:
         """The one that a flight would take: that of the map, or else the default."""
+        from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
+
         path = DEFAULT_BUNDLE
         if self.settings_path is not None:
             try:
@@ -129,19 +137,34 @@ class Subject:
         return load_bundle(path)
 
     def _open_pack(self) -> MapPack:
+        from onboard.map_pack import MapPack
+
         path = self.file(self.settings.needed().map, "map")
         return MapPack.open(path, check_hashes=False)
 
     def _read_camera_file(self) -> Camera:
+        from onboard.camera import Camera
+        from onboard.settings import load_settings
+
         return load_settings(self.file(self.settings.needed().camera_file, "camera_file"), Camera)
 
     def _look_through_camera(self) -> CameraLook:
+        from tools.doctor.camera_look import CameraLook
+
         settings = self.settings.needed()
         if not settings.camera:
             raise NotAsked("the settings name no camera")
-        return CameraLook(settings.camera, settings.frame_hz)
+        return CameraLook(self._camera_uri(settings.camera), settings.frame_hz)
+
+    def _camera_uri(self, camera: str) -> str:
+        """A recording's path counts from the settings file's folder, as in flight."""
+        assert self.settings_path is not None
+        here = self.settings_path.resolve().parent
+        return str(here / camera) if (here / camera.partition("?")[0]).exists() else camera
 
     def _hear_autopilot(self) -> AutopilotSession:
+        from tools.doctor.autopilot_session import AutopilotSession
+
         link = self.settings.needed().link
         if not link.address:
             raise NotAsked("the settings name no link address")

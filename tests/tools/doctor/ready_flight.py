@@ -24,7 +24,7 @@ def write_ready_flight(folder: Path, area: SmallArea, more: str = "") -> Path:
         cv2.imwrite(str(pictures / f"{i:03d}.png"), cut)
     path = folder / "flight.toml"
     path.write_text(
-        f'map = "area.pack"\ncamera = "{pictures}?fps=5"\ncamera_file = "cam.toml"\n'
+        f'map = "area.pack"\ncamera = "pictures?fps=5"\ncamera_file = "cam.toml"\n'
         f"frame_hz = 5.0\n{more}"
     )
     return path

@@ -125,7 +125,7 @@ def test_a_model_too_slow_for_the_frames(write: Write, monkeypatch: pytest.Monke
 
 
 def test_a_damaged_model(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.doctor.subject.load_bundle", _damaged)
+    monkeypatch.setattr("onboard.model_bundle.load_bundle", _damaged)
     flight = write()
     assert _outcome("model.bundle", flight) is FAIL
     assert _outcome("model.self_test", flight) is SKIP

@@ -133,6 +133,20 @@ def test_apply_without_an_autopilot_is_one_sentence(
     assert out.out == "" and out.err.count("\n") == 1
 
 
+def test_a_takeover_that_was_not_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parameters differ because Pilotage changed them; it alone knows what they were."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert look(parameter_checks.CHECKS[1], Subject())[0].outcome is Outcome.PASS
+    (tmp_path / "pilotage").mkdir()
+    (tmp_path / "pilotage" / "takeover.json").write_text("{}")
+    assert look(parameter_checks.CHECKS[1], Subject())[0].outcome is Outcome.FAIL
+    with SmallAutopilot(WRONG) as vehicle:
+        assert cli.main(["doctor", "--link", vehicle.address, "--apply"]) == 2
+    assert vehicle.written == [] and "not given back" in capsys.readouterr().err
+
+
 def test_an_output_without_a_preset_is_not_asked(tmp_path: Path) -> None:
     with SmallAutopilot(RIGHT) as vehicle:
         path = tmp_path / "flight.toml"

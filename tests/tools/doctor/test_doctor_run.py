@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -114,9 +115,24 @@ def test_a_settings_file_that_is_not_there(
 
 
 def test_text_names_every_finding_once() -> None:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
     checks = command.wanted_checks(Subject())
     assert all(not c.of_flight for c in checks)
     everything = command.wanted_checks(Subject(Path("x.toml")))
     assert len({c.name for c in everything}) == len(everything) >= 45
+
+
+@pytest.mark.parametrize("missing", ["cv2", "onnxruntime", "hnswlib", "pymavlink", "numpy"])
+def test_a_missing_package_is_a_finding(missing: str, tmp_path: Path) -> None:
+    """As on a machine where it was never installed."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; from tools import cli; "
+        "sys.exit(cli.main(['doctor', 'flight.toml', '--link', 'tcp:127.0.0.1:1', '--json']))"
+    )
+    (tmp_path / "flight.toml").write_text('map = "a"\n')
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 1 and "Traceback" not in ran.stderr, ran.stderr
+    told = json.loads(ran.stdout)
+    assert any(missing in c["said"] for c in told["checks"] if c["outcome"] == "fail")
+    assert "python.version" in [c["name"] for c in told["checks"]]
