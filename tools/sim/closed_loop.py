@@ -11,13 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import cv2
 import numpy as np
 
 from onboard.camera import Camera
-from onboard.companion import Companion
 from onboard.errors import InputError
 from onboard.loop import FrameWork
 from onboard.map_pack import MapPack
@@ -32,6 +30,7 @@ from onboard.messages import (
 )
 from onboard.publish import PERIOD_NS
 from tools.run_record import FrameRecord, keep_frame
+from tools.sim.companion_side import CompanionSide
 from tools.sim.gnss_faults import GnssFaults
 from tools.sim.ground_station import GroundStation, Truth
 from tools.sim.lockstep import Lockstep, held
@@ -39,18 +38,6 @@ from tools.sim.scenario import FaultKind, Scenario
 
 STALLED_S = 30.0  # of wall time without the autopilot's clock moving
 BLUR_PX = 21  # the smear of a shutter that hangs
-
-
-class CompanionSide(Protocol):
-    """The companion with its link: `companion_side.LiveSide`."""
-
-    companion: Companion
-
-    def events(self, now_ns: int) -> list[Event]:
-        """What arrived on its link, in its order."""
-
-    def restart(self) -> None:
-        """As after a kill: nothing is remembered but what it keeps on disk."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +117,10 @@ class ClosedLoop:
         """The scenario's time counts from now."""
         self.flown.start_ns = self._station.clock_ns
 
+    def finish(self) -> None:
+        """Leaves the simulated receiver healthy."""
+        self._faults.heal()
+
     @property
     def at_s(self) -> float:
         start_ns = self.flown.start_ns
@@ -143,7 +134,7 @@ class ClosedLoop:
             self._next_frame_ns = self._next_tick_ns = now_ns
             self.flown.start_ns -= before_ns - now_ns
             self._in_work.clear()
-        for event in self._side.events(now_ns):
+        for event in self._side.events():
             if (kept := self._faulty(event, at_s)) is not None:
                 self._side.companion.handle(kept)
         self._faults.act(at_s, now_ns)

@@ -45,6 +45,11 @@ class GnssFaults:
             elif fault.kind is FaultKind.GNSS_DRIFT:
                 self._drift(fault, at_s - fault.at_s, now_ns)
 
+    def heal(self) -> None:
+        """Takes all back at once: parameters outlive the autopilot's restart."""
+        for fault in self._begun:
+            self._end(fault)
+
     def offset_m(self, at_s: float) -> float:
         """How far the receiver has been led astray by now."""
         total_m = 0.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m
-from onboard.publish import is_trusted
+from onboard.outputs.moment import is_trusted
 from onboard.reasons import GnssState, Mode
 from tools.scores import CHI2_95
 from tools.sim.closed_loop import Flown, Moment
