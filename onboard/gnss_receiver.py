@@ -35,7 +35,10 @@ JUMP_M = 3.0  # a step of 5 m at 5 Hz must be seen; good receivers step by decim
 JUMP_RMS = 6.0  # times the usual step, where a receiver is that noisy
 TURN_M_S2 = 10.0  # acceleration between two reports
 MAX_STEP_S = 1.5  # reports further apart are not compared
+JITTER_S = 0.1  # by which times of reports err at least; along the way it looks like a step
 JUMP_HOLD_NS = 10_000_000_000  # the autopilot takes a step in after 10 s
+# A step that was not taken back is doubted for as long as the estimate may coast.
+UNEXPLAINED_NS = 60_000_000_000
 MAX_SPEED_M_S = 60.0  # of a vehicle whose receiver tells no velocity
 DRIFT_NS, DRIFT_M = 10_000_000_000, 6.0  # position against velocity: 0.6 m/s
 USUAL_S, WORSE_USUAL_S = 30.0, 300.0  # time constants of what is usual; what is worse may become so
@@ -88,14 +91,14 @@ class ReceiverReports:
         dt = (gnss.time_ns - before.gnss.time_ns) * 1e-9
         if dt <= 0.0:
             return
-        usual_s = dt if self._interval_s is None else self._interval_s
-        self._interval_s = usual_s + 0.2 * (min(dt, MAX_SILENT_S) - usual_s)
+        self._interval_s = dt if self._interval_s is None else self._interval_s
         if before.gnss.has_fix and not gnss.has_fix:
             self._lost_ns.append(gnss.time_ns)
         apart = before.apart_m
         if place is not None and before.place is not None and dt <= MAX_STEP_S:
             apart = apart + self._step(before, place, velocity, dt, gnss)
         self._reports.append(_Report(gnss, place, velocity, apart))
+        self._interval_s += 0.2 * (min(dt, MAX_SILENT_S) - self._interval_s)
         if place is not None:
             self._learn(gnss, dt)
         while self._reports[0].gnss.time_ns < gnss.time_ns - KEPT_NS:
@@ -148,7 +151,7 @@ class ReceiverReports:
             found.append(f"good to {gnss.sigma_m:.0f} m only, usual are {usual_m:.0f} m")
         needed = max(MIN_SATELLITES, SATELLITE_SHARE * (usual or 0.0))
         if gnss.satellites is not None and gnss.satellites < needed:
-            found.append(f"{gnss.satellites} satellites, usual are {usual or 0.0:.0f}")
+            found.append(f"{gnss.satellites} satellites of {max(needed, usual or 0.0):.0f}")
         return [Evidence(GnssState.DEGRADED, text) for text in found]
 
     def _movements(self, newest: _Report, now_ns: int) -> list[Evidence]:
@@ -156,13 +159,15 @@ class ReceiverReports:
         if self._jumped is not None:
             jumped_ns, jump_m = self._jumped
             ago_ns = now_ns - jumped_ns
-            if ago_ns <= JUMP_HOLD_NS or np.hypot(*self._unexplained) > 2 * JUMP_M:
+            stays = float(np.hypot(*self._unexplained)) > 2 * JUMP_M
+            if ago_ns <= (UNEXPLAINED_NS if stays else JUMP_HOLD_NS):
                 text = f"jumped {jump_m:.0f} m against its velocity {ago_ns * 1e-9:.0f} s ago"
                 found.append(Evidence(GnssState.DEGRADED, text))
         start_ns = newest.gnss.time_ns - DRIFT_NS
         first = next(r for r in self._reports if r.gnss.time_ns >= start_ns)
         drift_m = float(np.hypot(*(newest.apart_m - first.apart_m)))
-        if drift_m > DRIFT_M + JUMP_RMS * self._step_rms_m:
+        speed = 0.0 if newest.velocity is None else float(np.hypot(*newest.velocity))
+        if drift_m > DRIFT_M + JUMP_RMS * self._step_rms_m + speed * JITTER_S:
             text = f"moved {drift_m:.0f} m in {DRIFT_NS // 10**9} s otherwise than its velocity"
             found.append(Evidence(GnssState.DEGRADED, text))
         return found
@@ -182,7 +187,8 @@ class ReceiverReports:
         else:
             allowed_m += MAX_SPEED_M_S * dt
         step_m = float(np.hypot(*step))
-        if step_m > allowed_m:
+        late_s = JITTER_S + abs(dt - (self._interval_s or dt))
+        if _beyond_jitter_m(step, velocity, late_s) > allowed_m:
             self._jumped = gnss.time_ns, step_m
             self._unexplained = self._unexplained + step
             return np.zeros(2)
@@ -225,6 +231,16 @@ def _between(report: _Report, after: _Report | None, time_ns: int) -> Floats | N
         return report.place if dt == 0.0 else None
     carried: Floats = report.place + dt * report.velocity
     return carried
+
+
+def _beyond_jitter_m(step: Floats, velocity: Floats | None, late_s: float) -> float:
+    """The step without what a report late_s late or early makes of the velocity."""
+    speed = 0.0 if velocity is None else float(np.hypot(*velocity))
+    if velocity is None or speed == 0.0:
+        return float(np.hypot(*step))
+    ahead = velocity / speed
+    along, across = float(ahead @ step), float(ahead[0] * step[1] - ahead[1] * step[0])
+    return math.hypot(max(0.0, abs(along) - speed * late_s), across)
 
 
 def _no_fix(gnss: Gnss) -> str:
