@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "tools.replay",
     "evaluate": "tools.evaluate",
     "integrity": "tools.integrity",
+    "stanford": "tools.stanford_report",
     "calibrate board": "tools.calibrate.board",
     "calibrate flight": "tools.calibrate.flight",
     "demo": "tools.demo",

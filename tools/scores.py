@@ -24,7 +24,8 @@ class FrameScore:
     """One frame against the truth. Errors are metres, None where it was refused or the truth
     is not known: centre of the ground point under the picture's centre, vehicle of the
     position. inside_*: whether the error lies in the stated 95 % ellipse. rank: place (from
-    1) of the first right tile among those retrieved, 0 when none was."""
+    1) of the first right tile among those retrieved, 0 when none was. protection_m: what
+    bounds vehicle_m."""
 
     name: str
     accepted: bool
@@ -34,6 +35,7 @@ class FrameScore:
     inside_centre: bool | None = None
     inside_vehicle: bool | None = None
     rank: int | None = None
+    protection_m: float | None = None
     latency_ms: float | None = None
 
     @property
@@ -87,6 +89,7 @@ def score_frame(
         inside_centre=inside_centre,
         inside_vehicle=None if vehicle_en is None else inside_ellipse(vehicle_en, fix.covariance),
         rank=rank,
+        protection_m=fix.protection_m,
         latency_ms=latency_ms,
     )
 

@@ -52,7 +52,7 @@ def test_frames_are_scored_against_the_reference_beside_the_baselines(small_area
     assert "within 10 m" in said
     assert "peak resident memory" in said
     assert {p.name for p in out.iterdir()} == {
-        *("fixes.csv", "fixes.geojson", "results.json", "report.html")
+        *("fixes.csv", "fixes.geojson", "results.json", "report.html", "stanford.svg")
     }
 
 
