@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import sys
 import time
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
             applied = apply_parameters(subject)
         began_s = time.monotonic()
-        results = run_checks(wanted_checks(subject), subject)
+        with contextlib.redirect_stdout(sys.stderr):  # OpenCV prints when it can't be imported
+            results = run_checks(wanted_checks(subject), subject)
         seconds = time.monotonic() - began_s
     finally:
         subject.close()
