@@ -14,7 +14,16 @@ from typing import Any, Protocol
 
 from onboard.autopilot.contract import Link
 from onboard.loop import FrameWork, Navigator
-from onboard.messages import Estimate, Event, Frame, FrameResult, GnssAssessment, RecordedFrame
+from onboard.messages import (
+    Estimate,
+    Event,
+    Frame,
+    FrameResult,
+    GnssAssessment,
+    RecordedFrame,
+    Refusal,
+    View,
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,12 @@ class FrameBegun:
 
 @dataclass(frozen=True)
 class FrameMoved:
-    """A frame's second quick step: its motion was taken in."""
+    """A frame's second quick step: its motion was taken in. view: what it was seen from, or
+    refusal: why there was none; of a blurred one both."""
 
     number: int
+    view: View | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class Companion:
 
     def take_motion(self, number: int, work: FrameWork) -> None:
         """After `navigator.look`, before `navigator.find`."""
-        self._journal(FrameMoved(number))
+        self._journal(_moved(number, work))
         self.navigator.take_motion(work)
 
     def finish(self, number: int, work: FrameWork) -> FrameResult:
@@ -142,3 +154,9 @@ class Companion:
         result = self.navigator.finish(work)
         self._journal(FrameDone(number, result))
         return result
+
+
+def _moved(number: int, work: FrameWork) -> FrameMoved:
+    result = work.result
+    view = work.look.view if work.look else result.view if result else None
+    return FrameMoved(number, view, result.refusal if result else None)

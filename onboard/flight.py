@@ -13,9 +13,10 @@ from onboard.camera import Camera
 from onboard.companion import Companion, Journal, JournalledLink, Part
 from onboard.describe import Describer
 from onboard.errors import InputError
-from onboard.flight_settings import FlightSettings, TakeoverMethod
+from onboard.flight_settings import FlightSettings, Output, TakeoverMethod
 from onboard.loop import Navigator, NavigatorSettings
 from onboard.map_pack import MapPack
+from onboard.outputs.gps_input import GPS_ID
 from onboard.publish import Publisher
 from onboard.takeover import Takeover
 
@@ -65,7 +66,10 @@ def make_flight(
         equipment.pack,
         equipment.describer,
         equipment.camera,
-        NavigatorSettings(use_gnss=settings.gnss.use),
+        NavigatorSettings(
+            use_gnss=settings.gnss.use,
+            own_receiver=GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None,
+        ),
     )
     if settings.takeover.method is not TakeoverMethod.OFF and equipment.takeover_file is None:
         raise InputError("takeover: nowhere to keep what was taken over; name a file")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,6 @@ from onboard.recording.start import FORMAT
 from onboard.recording.table_json import event_of
 from onboard.recording.whole_chunks import ChunkRecord, Whole, chunk_records
 from onboard.settings import settings_from_table
-
-MAX_HELD = 100_000  # steps between a frame's second and last one; forged files only
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ class Start:
 
 @dataclass(frozen=True)
 class FrameStep:
-    """A frame's step; `step` is begun, moved or done."""
+    """A frame's step; `step` is begun, moved or done. Of a moved one the frame has the view or
+    refusal; of one that is done the refusal by which a device or disk failed, if one did."""
 
     step: str
     number: int
@@ -93,32 +91,19 @@ class Recording:
         raise InputError(f"{path}: holds no flight of Pilotage; give one of its recordings")
 
     def steps(self) -> Iterator[RecordedStep]:
-        """In the order of the flight. A frame's picture is recorded when it is done, so what
-        lies between its second and last step is held back until then."""
-        held: deque[RecordedStep] = deque()
-        waiting: set[int] = set()
+        """In the order of the flight."""
         begun: dict[int, RecordedFrame] = {}
         for step in self._raw_steps():
-            if isinstance(step, FrameStep):
-                number = step.number
-                if step.step == "begun":
-                    begun[number] = step.frame
-                elif step.step == "moved":
-                    waiting.add(number)
-                else:
-                    frame = _whole_frame(begun.pop(number, step.frame), step.frame)
-                    step = FrameStep("done", number, frame)
-                    held = deque(_filled(s, step) for s in held)
-                    waiting.discard(number)
-            held.append(step)
-            if not waiting:
-                yield from held
-                held.clear()
-            if len(held) > MAX_HELD:
-                break
-        for step in held:  # a frame's last step was lost with the end of the file
-            if isinstance(step, FrameStep) and step.step == "moved" and step.number in waiting:
-                return
+            if isinstance(step, FrameStep) and step.step == "begun":
+                begun[step.number] = step.frame
+            elif isinstance(step, FrameStep):
+                if step.number not in begun:
+                    raise InputError(
+                        f"{self.path}: frame {step.number} has no beginning; the file is damaged"
+                    )
+                step = FrameStep(step.step, step.number, _named(step.frame, begun[step.number]))
+                if step.step == "done":
+                    del begun[step.number]
             yield step
 
     def _raw_steps(self) -> Iterator[RecordedStep]:
@@ -179,13 +164,11 @@ def _step(table: dict[str, Any], views: dict[int, bytes], where: str) -> Recorde
             name, camera_id = str(table["name"]), str(table["camera_id"])
             frame = RecordedFrame(int(table["time_ns"]), None, None, name, camera_id)
             return FrameStep("begun", int(table["number"]), frame)
-        if step == "moved":
-            return FrameStep("moved", int(table["number"]), RecordedFrame(0, None, None))
-        if step == "done":
+        if step in ("moved", "done"):
             number = int(table["number"])
             view = _view(table["view"], views[number], where) if "view" in table else None
             refusal = _refusal(table["refusal"]) if "refusal" in table else None
-            return FrameStep("done", number, RecordedFrame(0, view, refusal))
+            return FrameStep(str(step), number, RecordedFrame(0, view, refusal))
         if step in ("ticked", "ending", "stopped"):
             return TickStep(int(table["now_ns"]), step == "ending", step == "stopped")
         if step == "sent":
@@ -214,11 +197,5 @@ def _refusal(table: dict[str, Any]) -> Refusal:
     return Refusal(int(table["time_ns"]), stage, reason, str(table.get("detail", "")))
 
 
-def _whole_frame(begun: RecordedFrame, done: RecordedFrame) -> RecordedFrame:
-    return RecordedFrame(begun.time_ns, done.view, done.refusal, begun.name, begun.camera_id)
-
-
-def _filled(step: RecordedStep, done: FrameStep) -> RecordedStep:
-    if isinstance(step, FrameStep) and step.number == done.number and step.step == "moved":
-        return FrameStep("moved", step.number, done.frame)
-    return step
+def _named(frame: RecordedFrame, begun: RecordedFrame) -> RecordedFrame:
+    return replace(begun, view=frame.view, refusal=frame.refusal)

@@ -34,7 +34,6 @@ WRITE_EVERY_S = 0.1
 FLUSH_EVERY_S = 0.5  # a crash loses this much, and what the disk was busy with
 ROOM_EVERY_S = 5.0  # at 16 MB/s, far beyond any flight, 80 MB
 JOIN_S = 5.0
-NICENESS = 5  # the flight first
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,6 @@ class Recorder:
             self._waiting.append(step)
 
     def _run(self) -> None:
-        _give_way()
         try:
             self._write_until_stopped()
             self._file.close()
@@ -190,11 +188,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _give_way() -> None:
-    """Linux counts priority by thread."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-    except (OSError, AttributeError):
-        log.debug("the recorder keeps its priority")

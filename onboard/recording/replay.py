@@ -18,7 +18,7 @@ from onboard.flight import Equipment, Flight, NoLink, make_flight
 from onboard.flight_settings import Output
 from onboard.loop import FrameWork
 from onboard.map_pack import MapPack
-from onboard.messages import RecordedFrame
+from onboard.messages import FrameResult, Refusal
 from onboard.recording.reader import (
     FrameStep,
     LostStep,
@@ -147,15 +147,14 @@ class _Driven:
         if step.step == "begun":
             self._works[step.number] = companion.begin(step.frame)
             return
-        if step.number not in self._works:
-            raise InputError(f"frame {step.number} has no beginning; the recording is damaged")
         number, work = self._works[step.number]
-        frame: RecordedFrame = step.frame
         if step.step == "moved":
-            work.frame = frame
+            work.frame = step.frame
             companion.navigator.look(work)
             companion.take_motion(number, work)
         else:
+            if step.frame.refusal is not None:
+                work.result = _failed(work, step.frame.refusal)
             companion.navigator.find(work)
             companion.finish(number, work)
             del self._works[step.number]
@@ -177,6 +176,12 @@ class _Driven:
         else:
             number = self._same + len(self._different)
             self._different.append(Difference(number, name, was, now))
+
+
+def _failed(work: FrameWork, refusal: Refusal) -> FrameResult:
+    """A device's or disk's failure, which would not come again."""
+    view = work.look.view if work.look else None
+    return FrameResult(work.frame.name, work.frame.time_ns, None, refusal, view=view)
 
 
 def _check_same(recording: Recording, pack: MapPack, describer: Describer) -> None:

@@ -12,7 +12,16 @@ from onboard.messages import AutopilotPosition, FrameResult, Gnss, View
 from onboard.pack_manifest import IMAGERY_NAME
 from onboard.recording import schemas, shown
 from onboard.recording.session_file import SessionFile
-from onboard.recording.steps import Began, Ending, Lost, PartHealth, SentBytes, Step, Stopped
+from onboard.recording.steps import (
+    OUTSIDE_REASONS,
+    Began,
+    Ending,
+    Lost,
+    PartHealth,
+    SentBytes,
+    Step,
+    Stopped,
+)
 from onboard.recording.table_json import event_table, table_of
 from onboard.web.picture_pair import picture_pair
 
@@ -56,7 +65,7 @@ class StepWriter:
         elif isinstance(step, Began):
             self._began(step)
         elif isinstance(step, FrameMoved):
-            self._step(self._now_ns or 0, "moved", number=step.number)
+            self._moved(step)
         elif isinstance(step, FrameDone):
             self._done(step)
         elif isinstance(step, Ticked):
@@ -98,17 +107,24 @@ class StepWriter:
             table = shown.jpeg_table(step.picture, unix_ns, step.camera_id)
             self._show(schemas.CAMERA, step.time_ns, table, step.number)
 
-    def _done(self, step: FrameDone) -> None:
-        result = step.result
+    def _moved(self, step: FrameMoved) -> None:
         entry: dict[str, Any] = {"number": step.number}
-        if result.view is not None:
-            entry["view"] = view_table(result.view)
-            picture = shown.png_table(result.view.picture, self._unix(result.time_ns), "view")
-            self._show(schemas.VIEW, result.time_ns, picture, step.number)
-        if result.refusal is not None:
-            entry["refusal"] = table_of(result.refusal)
-        self._step(result.time_ns, "done", **entry)
-        self._show_result(step.number, result)
+        if step.refusal is not None:
+            entry["refusal"] = table_of(step.refusal)
+        if step.view is not None:
+            entry["view"] = view_table(step.view)
+            time_ns = step.view.time_ns
+            picture = shown.png_table(step.view.picture, self._unix(time_ns), "view")
+            self._show(schemas.VIEW, time_ns, picture, step.number)
+        self._step(self._now_ns or 0, "moved", **entry)
+
+    def _done(self, step: FrameDone) -> None:
+        refusal = step.result.refusal
+        entry: dict[str, Any] = {"number": step.number}
+        if refusal is not None and refusal.reason in OUTSIDE_REASONS:
+            entry["refusal"] = table_of(refusal)
+        self._step(step.result.time_ns, "done", **entry)
+        self._show_result(step.number, step.result)
 
     def _show_result(self, number: int, result: FrameResult) -> None:
         time_ns, unix_ns = result.time_ns, self._unix(result.time_ns)

@@ -130,7 +130,7 @@ def _open_recording(name: str, args: argparse.Namespace) -> _Flight:
 
     def steps() -> Iterator[Event]:
         for step in recording.steps():
-            if isinstance(step, FrameStep) and step.step == "done":
+            if isinstance(step, FrameStep) and step.step == "moved":
                 yield step.frame
             elif not isinstance(step, FrameStep | SentStep | TickStep | LostStep):
                 yield step
