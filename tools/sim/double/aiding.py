@@ -14,7 +14,7 @@ from tools.sim.double.parameters import Parameters
 from tools.sim.double.receivers import FIX_3D, Reading, Receiver
 
 FROM_NOTHING, FROM_GPS, FROM_EXTERNAL_NAV = 0, 3, 6  # EK3_SRCn_POSXY, _VELXY
-POSITION_TIMEOUT_S = 7.0  # without velocities; "lost" from then on (1.4)
+POSITION_TIMEOUT_S = 7.2  # without velocities; "lost" from then on (1.4)
 TIMEOUT_WITH_VELOCITY_S = 10.0  # then a rejected position is taken all the same (1.4)
 GIVE_UP_S = 15.0  # then it stands still where it was: "stopped aiding" (1.4)
 MAX_POSITION_SIGMA_M, MAX_VELOCITY_SIGMA_M_S = 100.0, 50.0

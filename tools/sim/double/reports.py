@@ -74,7 +74,7 @@ def _gps_fields(a: Autopilot, receiver: Receiver) -> dict[str, Any]:
 
     gone = read is None or read.fix_type == NO_GPS
     return dict(
-        time_usec=(read.time_ns - read.delay_ns) // 1000 if read else 0,
+        time_usec=max(read.time_ns - read.delay_ns, 0) // 1000 if read else 0,
         fix_type=receiver.fix_type, lat=lat, lon=lon, alt=amsl_mm,
         eph=UNKNOWN_16 if gone or read is None else min(scaled(read.hdop, 100, UNKNOWN_16), 65535),
         epv=UNKNOWN_16 if gone or read is None else min(scaled(read.vdop, 100, UNKNOWN_16), 65535),
