@@ -80,11 +80,17 @@ class Localizer:
         return look if isinstance(look, FrameResult) else self.find(look, prior)
 
     def look(
-        self, frame: Frame, attitude: Attitude | None, height: Height | None, at_lat_deg: float
+        self,
+        frame: Frame,
+        attitude: Attitude | None,
+        height: Height | None,
+        at_lat_deg: float,
+        level_before: int | None = None,
     ) -> Look | FrameResult:
-        """From the picture to its description; a FrameResult where it was refused."""
+        """From the picture to its description; a FrameResult where it was refused.
+        level_before: the view's before, see `choose_level`."""
         latency_ms: dict[str, float] = {}
-        view = self._view(frame, attitude, height, at_lat_deg, latency_ms)
+        view = self._view(frame, attitude, height, at_lat_deg, level_before, latency_ms)
         return self._describe(frame.name, frame.time_ns, view, latency_ms)
 
     def look_again(self, frame: RecordedFrame) -> Look | FrameResult:
@@ -143,6 +149,7 @@ class Localizer:
         attitude: Attitude | None,
         height: Height | None,
         at_lat_deg: float,
+        level_before: int | None,
         latency_ms: dict[str, float],
     ) -> View | Refusal:
         with timed(latency_ms, Stage.INPUT.value):
@@ -156,7 +163,9 @@ class Localizer:
             detail = "no height above ground near the exposure"
             return Refusal(frame.time_ns, Stage.INPUT, Reason.NO_HEIGHT, detail)
         with timed(latency_ms, Stage.RECTIFY.value):
-            level = choose_level(self._pack.levels, height.agl_m, self._camera, at_lat_deg)
+            level = choose_level(
+                self._pack.levels, height.agl_m, self._camera, at_lat_deg, level_before
+            )
             return rectify(frame, attitude, height, self._camera, level, at_lat_deg)
 
     def _match(

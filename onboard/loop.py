@@ -61,6 +61,7 @@ class FrameWork:
     corrections: Corrections = field(default_factory=Corrections)
     agl_sigma_m: float = 0.0
     at_lat_deg: float = 0.0
+    level_before: int | None = None
     prior: Prior | None = None
     look: Look | None = None
     motion: Motion | None = None
@@ -133,6 +134,7 @@ class Navigator:
         work.height = work.corrections.height(height)
         work.agl_sigma_m = height.sigma_m if height else 0.0
         work.at_lat_deg = prior.lat_deg if prior else self._map_lat_deg
+        work.level_before = self._previous.view.level if self._previous else None
         return work
 
     def look(self, work: FrameWork) -> None:
@@ -145,7 +147,9 @@ class Navigator:
             elif refusal := self._frozen.check(work.frame, work.attitude, work.height):
                 look = FrameResult(work.frame.name, work.frame.time_ns, None, refusal)
             else:
-                look = self._localizer.look(work.frame, work.attitude, work.height, work.at_lat_deg)
+                look = self._localizer.look(
+                    work.frame, work.attitude, work.height, work.at_lat_deg, work.level_before
+                )
             if isinstance(look, FrameResult):
                 work.result = look
                 return

@@ -34,6 +34,7 @@ MAX_CENTRE_TILT_RAD = math.radians(70.0)  # of the picture's centre from nadir; 
 MAX_RAY_TILT_RAD = math.radians(75.0)  # beyond, a pixel covers 4x its depth and more: no ground
 MIN_VALID_SHARE = 0.2  # of the view's pixels that show ground
 GOOD_VALID_SHARE = 0.5  # what a level has to give to be chosen for its larger coverage
+LEVEL_SLACK = 0.07  # of the share, by which a level is kept: 7 % of the height
 EDGE_PX = 0.5  # picture pixels next to the border are left out
 DENSITY_STEP_PX = 16  # spacing of the view pixels at which the picture's fineness is measured
 
@@ -104,9 +105,17 @@ def rectify(
     )
 
 
-def choose_level(levels: Sequence[int], agl_m: float, camera: Camera, lat_deg: float) -> int:
+def choose_level(
+    levels: Sequence[int],
+    agl_m: float,
+    camera: Camera,
+    lat_deg: float,
+    before: int | None = None,
+) -> int:
     """The coarsest level whose view the footprint still fills by GOOD_VALID_SHARE: the more
     ground a view holds, the less it looks like another place. The finest if none does.
+    before: the last view's, which is kept for a little more or less: motion is only seen
+    between views of one level.
 
     The footprint is that of a camera looking straight down; an oblique one is larger.
     """
@@ -115,7 +124,10 @@ def choose_level(levels: Sequence[int], agl_m: float, camera: Camera, lat_deg: f
     for level in sorted(levels):
         side_m = TILE_PX * pixel_size_m(lat_deg, level)[0]
         filled = min(width_m, side_m) * min(height_m, side_m) / side_m**2
-        if filled >= GOOD_VALID_SHARE:
+        slack = 0.0
+        if before is not None:
+            slack = LEVEL_SLACK if level < before else -LEVEL_SLACK
+        if filled >= GOOD_VALID_SHARE + slack:
             return level
     return max(levels)
 

@@ -209,3 +209,19 @@ def test_the_level_follows_the_height() -> None:
     chosen = [choose_level((16, 17, 18, 19), agl, CAMERA, LAT_DEG) for agl in (30, 110, 240, 2000)]
     assert chosen == [19, 18, 17, 16]
     assert choose_level((18,), 5.0, CAMERA, LAT_DEG) == 18
+
+
+def test_the_level_does_not_flicker_at_its_border() -> None:
+    levels = (16, 17, 18, 19)
+
+    def border_m(before: int | None) -> int:
+        chosen = (choose_level(levels, agl, CAMERA, LAT_DEG, before) for agl in range(60, 240))
+        return 60 + next(i for i, level in enumerate(chosen) if level <= 17)
+
+    up, down, plain = border_m(18), border_m(17), border_m(None)
+    assert down < plain < up
+    assert up - down < 0.25 * plain
+    for agl in (30, 2000):  # far from the border the last level counts for nothing
+        assert choose_level(levels, agl, CAMERA, LAT_DEG, 17) == choose_level(
+            levels, agl, CAMERA, LAT_DEG
+        )
