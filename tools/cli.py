@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate board": "tools.calibrate.board",
     "calibrate flight": "tools.calibrate.flight",
     "demo": "tools.demo",
+    "sim": "tools.sim.command",
     "doctor": "tools.doctor.command",
     "train": "tools.train",
     "validate": "tools.validate",

@@ -9,12 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from maps.build import BuildRequest, build_pack
-from maps.provenance import Provenance
-from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
-from maps.world.materials import Season
-from maps.world.survey import write_survey
 from onboard.autopilot.link import MavlinkLink
 from onboard.camera import Camera
 from onboard.companion import Companion
@@ -26,6 +21,7 @@ from onboard.model_bundle import load_bundle
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder
 from tools.gps_input_listener import GpsInputListener, Received
+from tools.procedural_area import DATUM_M, FLIGHT_EPOCH, SEED, make_area
 from tools.received_summary import received_rows, trusted_after
 from tools.replay_driver import Driven, drive, run_record
 from tools.report import write_report
@@ -42,34 +38,7 @@ HELP = (
     "that the parts fit together; how accurate they are only real pictures tell."
 )
 
-SEED, STYLE = 7, 1  # a town, a river, fields and woods
-SIZE_M, GSD_M = 1600.0, 0.4
-ANCHOR_LAT_DEG, ANCHOR_LON_DEG = 47.2, 8.5
-DATUM_M = 420.0  # the lowest ground above mean sea level
 MAP_LEVELS = (17,)  # 0.81 m/px here: a view of 208 m, about what the camera sees
-MAP_LEAN = (0.12, -0.16)  # a satellite 11 deg off nadir
-MAP_EPOCH = Epoch(
-    seed=2023,
-    season=Season.SUMMER,
-    sun_azimuth_deg=140.0,
-    sun_elevation_deg=55.0,
-    haze=0.08,
-    gain_bgr=(1.06, 1.0, 0.97),
-    saturation=0.9,
-    blur_px=0.7,
-)
-FLIGHT_EPOCH = Epoch(
-    seed=2025,
-    season=Season.AUTUMN,
-    sun_azimuth_deg=215.0,
-    sun_elevation_deg=36.0,
-    shade=0.5,
-    gain_bgr=(0.95, 1.0, 1.04),
-    gamma=1.1,
-    contrast=1.1,
-    noise=2.5,
-    water_level_m=0.8,
-)
 CAMERA = Camera(640, 480, horizontal_fov_deg=74.0, distortion=(-0.09, 0.02, 0.0005, -0.0003, 0.0))
 ALTITUDE_M = 165.0  # above the lowest ground
 ROUTE_M = ((250.0, 350.0), (1250.0, 300.0), (1330.0, 1000.0), (700.0, 1330.0), (280.0, 900.0))
@@ -94,10 +63,9 @@ def run(args: argparse.Namespace) -> int:
     begin = time.monotonic()
     make_folder(args.out)
     describer = Describer(load_bundle())
-    _say(begin, f"building a world of {SIZE_M / 1000:.1f} x {SIZE_M / 1000:.1f} km")
-    landscape = Landscape(SEED, SIZE_M, GSD_M, ANCHOR_LAT_DEG, ANCHOR_LON_DEG, STYLE)
-    pack = _make_map(begin, landscape, describer, args.out)
-    flight = _plan_flight(landscape, args.seconds)
+    area = make_area(args.out, describer, MAP_LEVELS, lambda text: _say(begin, text))
+    pack = area.pack
+    flight = _plan_flight(area.landscape, args.seconds)
     _say(begin, f"flying {args.seconds:.0f} s; GNSS goes after {_gnss_s(flight):.0f} s")
     navigator = Navigator(pack, describer, CAMERA)
     with GpsInputListener() as listener:
@@ -143,28 +111,6 @@ def _complaint(record: RunRecord, received: Received, gnss_lost_ns: int) -> str 
 
 def _gnss_s(flight: SimulatedFlight) -> float:
     return (flight.gnss_lost_ns - START_NS) * 1e-9
-
-
-def _make_map(begin: float, landscape: Landscape, describer: Describer, out: Path) -> MapPack:
-    _say(begin, "surveying it from above, in summer")
-    with tqdm(desc="survey", unit="sheet") as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(1)
-
-        survey = write_survey(landscape, MAP_EPOCH, out / "survey", GSD_M, MAP_LEAN, progress)
-    _say(begin, "making the map pack")
-    request = BuildRequest(
-        inputs=(survey,),
-        out=out / "demo.pack",
-        levels=MAP_LEVELS,
-        provenance=Provenance(("procedural world",), ("2023-07",), ("Apache-2.0",), ("Pilotage",)),
-        replace=True,
-    )
-    summary = build_pack(request, describer.bundle)
-    _say(begin, f"{summary.pack}: {summary.tiles} tiles")
-    return MapPack.open(summary.pack, describer.bundle)
 
 
 def _plan_flight(landscape: Landscape, seconds: float) -> SimulatedFlight:

@@ -37,6 +37,7 @@ from tools.sim.lockstep import Lockstep, held
 from tools.sim.scenario import FaultKind, Scenario
 
 STALLED_S = 30.0  # of wall time without the autopilot's clock moving
+WAIT_S = 0.002  # for the autopilot's next message
 BLUR_PX = 21  # the smear of a shutter that hangs
 
 
@@ -63,7 +64,8 @@ class Flown:
     wall_s: float = 0.0
 
 
-Render = Callable[[Truth, float], Picture]  # pose, light left (1 for all)
+# Pose, share of the light left.
+Render = Callable[[Truth, float], Picture]
 
 
 @dataclass
@@ -128,7 +130,8 @@ class ClosedLoop:
 
     def _step(self, at_s: float) -> bool:
         before_ns = self._station.clock_ns
-        self._station.pump(wait_s=0.005)
+        self._lockstep.advance()
+        self._station.pump(wait_s=WAIT_S)
         now_ns = self._station.clock_ns
         if now_ns < before_ns:  # it was booted anew
             self._next_frame_ns = self._next_tick_ns = now_ns

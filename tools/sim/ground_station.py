@@ -32,7 +32,7 @@ ANSWER_S = 10.0  # of wall time for an answer to a request
 NO_SUCH_PARAMETER_S = 3.0
 ASK_AGAIN_S = 0.5
 RETRY_S = 0.5
-HEARTBEATS_WAITED = 4  # seconds
+HEARTBEATS_WAITED, HEARTBEAT_S = 40, 0.1
 AUTOPILOT = 1  # its component id
 RECEIVED_AT_ONCE = 500
 FORCE_REBOOT = 20190226  # MAV_CMD 246, parameter 6: while armed, too
@@ -55,14 +55,16 @@ class Truth:
 
 
 class GroundStation:
-    """A connection to the autopilot. `on_message` is told of everything that arrives."""
+    """A connection to the autopilot, and what it told last."""
 
     def __init__(
-        self, address: str, on_message: Callable[[Any], None] = lambda _: None, wait_s: float = 30.0
+        self,
+        address: str,
+        wait_s: float = 30.0,
+        idle: Callable[[], object] = lambda: None,
     ) -> None:
-        """Raises InputError when nobody answers there."""
+        """idle: makes the clock of a double move. Raises InputError when nobody answers."""
         self._address = address
-        self._on_message = on_message
         self.clock_ns = 0  # the autopilot's, from its newest ATTITUDE
         self.truth: list[Truth] = []
         self.mode, self.armed = "", False
@@ -74,10 +76,10 @@ class GroundStation:
         self._mission_asked = False
         self._mission_result: int | None = None
         # What is done while waiting for an answer: a closed loop goes on flying.
-        self.meanwhile: Callable[[], object] = lambda: self.pump(wait_s=0.05)
-        self._connection, beat = _connect(address, wait_s)
+        self.meanwhile: Callable[[], object] = lambda: (idle(), self.pump(wait_s=0.02))
+        self._connection, beat = _connect(address, wait_s, idle)
         self.system_id = int(self._connection.target_system)
-        self.type = int(beat.type)
+        self.is_plane = int(beat.type) == mavlink.MAV_TYPE_FIXED_WING
 
     def close(self) -> None:
         self._connection.close()
@@ -239,7 +241,6 @@ class GroundStation:
             self._mission_result = int(message.type)
         elif kind == "STATUSTEXT":
             self.texts.append((self.clock_ns, message.text))
-        self._on_message(message)
 
     def system_id_or(self, message: Any) -> Any:
         """The vehicle's; whoever speaks first, before it is known."""
@@ -254,7 +255,7 @@ class GroundStation:
         )  # fmt: skip
 
 
-def _connect(address: str, wait_s: float) -> tuple[Any, Any]:
+def _connect(address: str, wait_s: float, idle: Callable[[], object]) -> tuple[Any, Any]:
     """(connection, first heartbeat). Tries again: a rebooting autopilot answers once more
     before it goes."""
     until = time.monotonic() + wait_s
@@ -270,7 +271,8 @@ def _connect(address: str, wait_s: float) -> tuple[Any, Any]:
             continue
         connection.autoreconnect = False
         for _ in range(HEARTBEATS_WAITED):
-            beat = connection.recv_match(type="HEARTBEAT", blocking=True, timeout=1.0)
+            idle()
+            beat = connection.recv_match(type="HEARTBEAT", blocking=True, timeout=HEARTBEAT_S)
             if beat is not None and beat.get_srcComponent() == AUTOPILOT:
                 return connection, beat
             if getattr(connection, "port", None) is None:

@@ -13,9 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from tools.sim.double import Double
+
+STEP_S = 0.02  # the double's attitude comes this often
+
 
 class Lockstep(Protocol):
-    """Something that can be held."""
+    """A simulation's clock."""
+
+    def advance(self) -> None:
+        """Moves it a little where it does not move by itself."""
 
     def hold(self) -> None: ...
 
@@ -24,6 +31,25 @@ class Lockstep(Protocol):
 
 class Running:
     """Nothing is held: the simulation is elsewhere, or in step by itself."""
+
+    def advance(self) -> None:
+        pass
+
+    def hold(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+
+class InStep:
+    """Our own double, which moves only when it is told to."""
+
+    def __init__(self, double: Double) -> None:
+        self._double = double
+
+    def advance(self) -> None:
+        self._double.advance(STEP_S)
 
     def hold(self) -> None:
         pass
@@ -37,6 +63,9 @@ class StoppedProcess:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
+
+    def advance(self) -> None:
+        pass
 
     def hold(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)
