@@ -71,7 +71,7 @@ def _largest_share(misleading: int, positions: int) -> float:
 def stanford_svg(points: Sequence[Bounded], title: str) -> str:
     """One SVG element."""
     largest = max((max(p.error_m, p.protection_m) for p in points if _drawn(p)), default=10.0)
-    decades = min(MOST_DECADES, max(2, math.ceil(math.log10(largest / LEAST_M))))
+    decades = min(MOST_DECADES, max(2, math.ceil(math.log10(max(largest, LEAST_M) / LEAST_M))))
     cell = SIZE / (decades * CELLS_A_DECADE)
     cells = Counter(
         (_cell(p.error_m, decades), _cell(p.protection_m, decades))
