@@ -124,6 +124,16 @@ def test_the_offer_is_withdrawn_only_after_gnss_was_good_for_long() -> None:
     assert fixes == [3] * offered + [1] * (len(fixes) - offered)
 
 
+def test_while_the_receiver_is_deselected_no_policy_withholds_a_position() -> None:
+    link = Written()
+    settings = PublishSettings(when=PublishWhen.ON_LOSS)
+    publisher = Publisher(link, settings, is_held=lambda: True)
+    for now in range(0, 20 * SECOND, PERIOD_NS):
+        publisher.hear(vehicle(now))
+        publisher.act(now, moved(now), gnss(now))
+    assert {m.fix_type for m in link.of("GPS_INPUT")} == {3}
+
+
 def test_disarmed_every_trusted_position_is_told_so_that_it_can_be_armed() -> None:
     link = Written()
     publisher = Publisher(link, PublishSettings(when=PublishWhen.ON_SPOOF))
@@ -239,10 +249,14 @@ def resets(events: list[tuple[int, Estimate | None, LocalOrigin | None]]) -> lis
 
 def test_the_reset_counter_counts_in_the_message_that_jumps() -> None:
     times = [5 * SECOND + i * PERIOD_NS for i in range(6)]
-    steps = [0.0, 0.0, 4.0, 44.0, 44.0, 44.0]  # 4 m passes the gate, 40 m does not
+    steps = [0.0, 0.0, 10.0, 50.0, 50.0, 50.0]  # 10 m is within what was told, 40 m is not
     flown = [(t, moved(t, n), None) for t, n in zip(times, steps, strict=True)]
     first, *rest = resets(flown)
     assert [r - first for r in rest] == [0, 0, 1, 1, 1]
+    sharp = np.eye(2) * 0.01
+    flown = [(t, moved(t, n, covariance=sharp), None) for t, n in zip(times, steps, strict=True)]
+    first, *rest = resets(flown)
+    assert [r - first for r in rest] == [0, 1, 2, 2, 2]
 
 
 def test_a_position_after_silence_and_a_moved_origin_are_resets() -> None:

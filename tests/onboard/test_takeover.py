@@ -284,6 +284,16 @@ def test_on_spoof_only_a_spoofed_receiver_is_deselected(tmp_path: Path) -> None:
     assert flight.fly(1, GnssState.SPOOFED).selected == "pilotage"
 
 
+def test_what_was_is_on_the_disk_from_arming_on(tmp_path: Path) -> None:
+    """A slow disk must not cost time when the receiver goes."""
+    flight = Flight(tmp_path).fly(5, armed=False)
+    assert not flight.file.exists()
+    flight.fly(1)
+    written = flight.file.stat().st_mtime_ns
+    taken(flight)
+    assert flight.file.stat().st_mtime_ns == written
+
+
 def test_primary_is_written_first_and_given_back_last(tmp_path: Path) -> None:
     flight = Flight(tmp_path).fly(5)
     flight.fly(2, JAMMED).fly(15)
@@ -373,6 +383,7 @@ def test_a_change_by_hand_is_respected_until_landing(
     assert flight.autopilot.parameters == by_hand
     assert len(flight.autopilot.writes) == written
     assert "Pilotage: changed by hand, hands off" in flight.autopilot.texts
+    assert not flight.file.exists()  # what is theirs is not put back after a restart either
     flight.fly(3, armed=False).fly(5)  # landed: a new flight begins
     assert flight.autopilot.parameters == by_hand
     flight.fly(2, JAMMED)
