@@ -128,10 +128,11 @@ def test_after_a_kill_it_publishes_again_and_what_was_recorded_replays(site, pee
     settings = site.settings(peer.address)
     first = start(settings)
     try:
-        assert peer.wait_for(lambda p: len(p.of("GPS_INPUT")) >= 30, START_S)
+        flies = peer.wait_for(lambda p: len(p.of("GPS_INPUT")) >= 30, START_S)
         killed_s = time.monotonic()
         first.kill()
-        first.wait()
+        _, err = first.communicate()
+        assert flies, err
         heard = len(peer.received)
         second = start(settings)
         try:
@@ -140,13 +141,13 @@ def test_after_a_kill_it_publishes_again_and_what_was_recorded_replays(site, pee
             )
             took_s = time.monotonic() - killed_s
             second.send_signal(signal.SIGTERM)
-            second.communicate(timeout=LAND_S)
+            _, err = second.communicate(timeout=LAND_S)
         finally:
             second.kill()
     finally:
         first.kill()
     print(f"published again after {took_s:.2f} s")
-    assert came
+    assert came, err
     recording = Recording(site.recordings[0])
     bundle = load_bundle()
     again = replay(recording, MapPack.open(small_area.pack, bundle), Describer(bundle))
