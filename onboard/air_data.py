@@ -10,8 +10,9 @@ from onboard.position_filter import AirVelocity
 # Below it an autopilot's airspeed is noise or a plane on the ground; faster ones are no plane
 # that this was made for.
 MIN_AIRSPEED_M_S, MAX_AIRSPEED_M_S = 6.0, 80.0
-AIRSPEED_SHARE = 0.06  # 1 sigma of a small pitot or a synthetic airspeed, of the airspeed
-HEADING_SIGMA = 0.09  # rad, 1 sigma of compass and sideslip together (5 deg)
+# 1 sigma, as a share of the airspeed: a small pitot (6 %) and compass with sideslip (5 deg).
+# What lasts adds up along the way, until a turn takes it back.
+PASSING_SHARE, LASTING_SHARE = 0.08, 0.07
 GUST_SIGMA_M_S = 1.0  # of a second; the wind that is learned is a minute's
 TOLD_WIND_SIGMA_M_S = 3.0  # the autopilot learned it while GNSS was good, or was led astray
 PERIOD_NS = 1_000_000_000  # one a second: its errors last, more often would not average
@@ -41,12 +42,13 @@ class AirSpeed:
             return None
         self._newest_ns = air.time_ns
         level = speed * math.cos(attitude.pitch)
-        sigma_m_s = math.hypot(speed * AIRSPEED_SHARE, speed * HEADING_SIGMA, GUST_SIGMA_M_S)
+        sigma_m_s = math.hypot(speed * PASSING_SHARE, GUST_SIGMA_M_S)
         return AirVelocity(
             air.time_ns,
             level * math.sin(attitude.yaw),
             level * math.cos(attitude.yaw),
             sigma_m_s,
+            LASTING_SHARE,
             None if self._wind is None else (*self._wind, TOLD_WIND_SIGMA_M_S),
         )
 

@@ -52,14 +52,15 @@ class Exposure:
 @dataclass(frozen=True)
 class AirVelocity:
     """The velocity through the air (m/s), one sigma per axis. Its errors last (a pitot's scale,
-    a compass), so it must not come more often than once a second or so. wind: that the
-    autopilot tells (east, north, one sigma), None when it doesn't; counts while the filter's
-    own is worse."""
+    a compass), so it must not come more often than once a second or so; shared_share: the part
+    of the way (1 sigma) by which they err alike. wind: that the autopilot tells (east, north,
+    one sigma), None when it doesn't; counts while the filter's own is worse."""
 
     time_ns: int
     east_m_s: float
     north_m_s: float
     sigma_m_s: float
+    shared_share: float = 0.0
     wind: tuple[float, float, float] | None = None
 
 
@@ -72,8 +73,8 @@ class FilterState:
     the wind's east and north (m/s): where the air moves to.
 
     systematic: 2x2 m2, to be added to the position's covariance by whoever uses it.
-    position_ns, motion_ns: when a position, a motion was last accepted. drift_m: one sigma of
-    the error that the motions since then have in common.
+    position_ns, motion_ns, air_ns: when a position, a motion, a velocity through the air was
+    last accepted. drift_m: one sigma of the error that the latter two have in common since.
     """
 
     time_ns: int
@@ -83,6 +84,7 @@ class FilterState:
     position_ns: int
     exposure_ns: int | None = None
     motion_ns: int | None = None
+    air_ns: int | None = None
     drift_m: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -177,7 +179,8 @@ def correct(state: FilterState, measured: Measurement) -> tuple[FilterState, flo
         moved = np.array([motion.east_m, motion.north_m])
         state, d2 = _update(state, h, moved, motion.covariance)
         if d2 <= GATE_D2:
-            state = replace(_drifted(state, motion), motion_ns=measured.time_ns)
+            way = motion.shared_share * moved
+            state = replace(_drifted(state, way), motion_ns=measured.time_ns)
     return _clone(state), d2
 
 
@@ -189,7 +192,12 @@ def _through_the_air(state: FilterState, air: AirVelocity) -> tuple[FilterState,
     h = np.zeros((2, _SIZE))
     h[:, _VELOCITY], h[:, _WIND] = np.eye(2), -np.eye(2)
     measured = np.array([air.east_m_s, air.north_m_s])
-    return _update(state, h, measured, np.eye(2) * air.sigma_m_s**2)
+    state, d2 = _update(state, h, measured, np.eye(2) * air.sigma_m_s**2)
+    if d2 > GATE_D2:
+        return state, d2
+    heard_ns = max(state.position_ns, state.motion_ns or 0, state.air_ns or 0)
+    way = air.shared_share * measured * max(0, air.time_ns - heard_ns) * 1e-9
+    return replace(_drifted(state, way), air_ns=air.time_ns), d2
 
 
 def _update(
@@ -207,11 +215,11 @@ def _update(
     return replace(state, mean=state.mean + gain @ innovation, covariance=covariance), d2
 
 
-def _drifted(state: FilterState, motion: Motion) -> FilterState:
+def _drifted(state: FilterState, way_m: Floats) -> FilterState:
     """A wrong height or yaw errs alike in every motion, so their errors add up along the way
-    and not by the root of their number. Across as well as along: yaw turns the way."""
-    east_m = state.drift_m[0] + motion.shared_share * motion.east_m
-    north_m = state.drift_m[1] + motion.shared_share * motion.north_m
+    and not by the root of their number. Across as well as along: yaw turns the way. way_m: one
+    sigma of it, (2,) east, north."""
+    east_m, north_m = state.drift_m[0] + float(way_m[0]), state.drift_m[1] + float(way_m[1])
     grown_m2 = east_m**2 + north_m**2 - state.drift_m[0] ** 2 - state.drift_m[1] ** 2
     covariance = state.covariance.copy()
     covariance[_POSITION, _POSITION] += np.eye(2) * max(0.0, grown_m2)
