@@ -18,16 +18,18 @@ from numpy.typing import NDArray
 
 from onboard.messages import Floats
 
-WANDER_S = 100.0  # the map's shift changes over some kilometre
+WANDER_M = 500.0  # flown, over which the map's shift changes
+WANDER_S = (20.0, 100.0)  # and at least and at most so long: the receiver's own error too
 MIN_WANDER_SIGMA_M = 3.5  # per axis, of what calibration leaves: good orthophotos 0.1-2.7 m
 MIN_NOISE_SIGMA_M = 2.0
 CLIP_SIGMAS = 3.5  # one wrong fix counts no more than this
 MIN_STEP_S = 0.4  # fixes nearer in time share their errors
 ONSET_EVERY_S, ONSET_KEPT_S = 3.0, 120.0
-# Twice the log-likelihood ratio is chi2 with 2 degrees of freedom: 36 is exceeded by chance
-# once in 7e7, and 10 h have 72,000 fixes and 40 onsets a fix.
-SUSPICIOUS, CERTAIN = 18.0, 36.0
-MIN_DISPLACED_M = 10.0
+# Twice the log-likelihood ratio. Were the model exact 36 would be exceeded once in 7e7 fixes; over
+# a map that is wrong by up to 16 m, another way every 500 m, 37 was seen once in ten hours, and
+# at 50 a receiver led away by 1 m/s is found within 28 m (`tools.gnss_study`).
+SUSPICIOUS, CERTAIN = 18.0, 50.0
+SUSPICIOUS_M, CERTAIN_M = 10.0, 15.0
 MIN_FIXES, MIN_LASTED_S = 5, 3.0
 AGREES_SIGMAS = 2.5  # of the wander: where GNSS has to be to be believed again
 SMOOTHED_S = 4.0
@@ -48,12 +50,12 @@ class Suspicion:
 
     @property
     def suspicious(self) -> bool:
-        return self.likelihood >= SUSPICIOUS and self.displaced_m >= MIN_DISPLACED_M
+        return self.likelihood >= SUSPICIOUS and self.displaced_m >= SUSPICIOUS_M
 
     @property
     def certain(self) -> bool:
         enough = self.fixes >= MIN_FIXES and self.lasted_s >= MIN_LASTED_S
-        return self.suspicious and enough and self.likelihood >= CERTAIN
+        return enough and self.likelihood >= CERTAIN and self.displaced_m >= CERTAIN_M
 
 
 @dataclass
@@ -122,7 +124,9 @@ class DragOff:
         before = self._before if self._before is not None else np.zeros(2)
         return float(np.hypot(*(self._smoothed - before)))
 
-    def compare(self, time_ns: int, apart: Floats, noise_m2: float, wander_m2: float) -> None:
+    def compare(
+        self, time_ns: int, apart: Floats, noise_m2: float, wander_m2: float, speed_m_s: float
+    ) -> None:
         """apart: (2,) GNSS minus an accepted fix, east-north m. noise_m2, wander_m2: the
         variances per axis of what differs from fix to fix, and of what stays for long."""
         first = self._time_ns is None
@@ -135,7 +139,8 @@ class DragOff:
             return
         wander_m2 = max(MIN_WANDER_SIGMA_M**2, wander_m2)
         self._sigma_m = math.sqrt(wander_m2)
-        fade = 0.0 if first else math.exp(-dt / WANDER_S)
+        wander_s = min(WANDER_S[1], max(WANDER_S[0], WANDER_M / max(speed_m_s, 0.1)))
+        fade = 0.0 if first else math.exp(-dt / wander_s)
         self._wander = fade * self._wander
         self._variance_m2 = fade**2 * self._variance_m2 + (1.0 - fade**2) * wander_m2
         self._begin_onsets(time_ns, self._time_ns or time_ns)

@@ -12,6 +12,7 @@ back as a receiver's, is left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,6 +43,7 @@ HOLD_NS = {
 }
 MAX_APART_D2 = 25.0  # squared sigmas from the estimate (5 sigma): something is amiss
 APART_NS = 2_000_000_000  # for so long: a report or two may be late
+USUAL_SPEED_M_S = 12.0  # of a vehicle whose receiver tells none
 MAVLINK_GPS_TYPE = 14.0  # GPSx_TYPE of a receiver fed by GPS_INPUT
 
 
@@ -166,7 +168,9 @@ class GnssWatch:
             if there is None or newest is None:
                 continue
             drag_off, alarmed = receiver.drag_off, receiver.drag_off.alarmed
-            drag_off.compare(time_ns, there - place, noise_m2, wander_m2 + newest.sigma_m**2)
+            speed_m_s = _speed(newest)
+            stays_m2 = wander_m2 + newest.sigma_m**2
+            drag_off.compare(time_ns, there - place, noise_m2, stays_m2, speed_m_s)
             if drag_off.alarmed and not alarmed and drag_off.suspicion is not None:
                 onsets.append(drag_off.suspicion.onset_ns)
             if not drag_off.alarmed and drag_off.agrees(time_ns):
@@ -187,6 +191,14 @@ class GnssWatch:
             for text in receiver.evidence
         )
         return GnssAssessment(now_ns, self._state, self._since_ns, evidence)
+
+
+def _speed(gnss: Gnss) -> float:
+    east_m_s, north_m_s = gnss.velocity_east_m_s, gnss.velocity_north_m_s
+    if east_m_s is None or north_m_s is None:
+        return USUAL_SPEED_M_S
+    speed_m_s = math.hypot(east_m_s, north_m_s)
+    return speed_m_s if math.isfinite(speed_m_s) else USUAL_SPEED_M_S
 
 
 def _together(states: list[GnssState]) -> GnssState:
