@@ -67,14 +67,23 @@ def event_of(table: dict[str, Any], where: str) -> Event:
         raise InputError(f"{where}: no event of a known kind; take the Pilotage that recorded it")
     hints = _hints(kind)
     for name, value in list(values.items()):
-        if name not in hints or not isinstance(value, hints[name]):
+        wanted = hints.get(name)
+        if wanted is float and type(value) is int:  # JSON has one kind of number
+            value = _float(value)
+        if wanted is None or not isinstance(value, wanted):
             raise InputError(f"{where}: {kind.__name__}.{name} is {value!r}; the file is damaged")
-        if hints[name] is float:  # JSON has one kind of number
-            values[name] = float(value)
+        values[name] = value
     try:
         return typing.cast(Event, kind(**values))
     except TypeError as e:
         raise InputError(f"{where}: {kind.__name__} is not whole; the file is damaged") from e
+
+
+def _float(value: int) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _plain(value: Any) -> Any:
