@@ -19,7 +19,7 @@ from onboard.geodesy import offset_latlon
 from tools.sim.double import Double, Home
 
 HOME = Home()
-READY_S = 42.0
+READY_S = 43.0
 HEIGHT_M = 20.0
 GUIDED, AUTO, LAND = 4, 3, 9
 IGNORE_VELOCITY = 8 | 16

@@ -31,6 +31,8 @@ ATTITUDE, VELOCITY_HORIZONTAL, VELOCITY_VERTICAL = 0x1, 0x2, 0x4  # EKF_STATUS_F
 POSITION_RELATIVE, POSITION_ABSOLUTE, HEIGHT = 0x8, 0x10, 0x20
 CONSTANT_POSITION, PREDICTED_RELATIVE, PREDICTED_ABSOLUTE = 0x80, 0x100, 0x200
 UNINITIALISED, GLITCHING = 0x400, 0x8000
+WARNING, INFO = 4, 6  # MAV_SEVERITY
+ALIGNED_NS = 41_000_000_000  # after boot; no position is taken before
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Aiding:
         self.has_origin = False
         self.aiding = False  # never had a position, or given up
         self.position_ratio = self.velocity_ratio = 0.0
-        self.texts: list[str] = []
+        self.texts: list[tuple[int, str]] = []  # MAV_SEVERITY, text
         self._position_ns = self._velocity_ns = 0  # when one was taken
         self._gps_ns = 0
         self._passed_ns, self._failed_ns = 0, -(10**12)
@@ -77,7 +79,7 @@ class Aiding:
         """The chosen receiver. Its newest reading counts once; that of another receiver than
         before is jumped onto, however old it is (0.2, 1.3)."""
         reading = receiver.reading
-        if reading is None or reading.fix_type < FIX_3D or not self.has_origin:
+        if reading is None or reading.fix_type < FIX_3D or not self._ready(now_ns):
             return
         if self._seen == (number, receiver.count):
             return
@@ -102,7 +104,7 @@ class Aiding:
 
     def hear_vision(self, now_ns: int, reading: VisionReading) -> None:
         """ExternalNav; a changed reset counter says that the position may have jumped (3.2)."""
-        if not self.has_origin:
+        if not self._ready(now_ns):
             return
         if self.source("POSXY") == FROM_EXTERNAL_NAV:
             jumped = reading.reset_counter != self._reset_counter
@@ -139,7 +141,7 @@ class Aiding:
         """Timeouts. Called every step."""
         if self.aiding and not self._plane and self._idle_s(now_ns) > GIVE_UP_S:
             self.aiding = False
-            self.texts.append("EKF3 IMU0 stopped aiding")
+            self.texts.append((WARNING, "EKF3 IMU0 stopped aiding"))
         failing = (now_ns - self._passed_ns) * 1e-9 > FAILED_S
         passing = (now_ns - self._failed_ns) * 1e-9 > PASSED_S
         heard = (now_ns - self._failed_ns) * 1e-9 < FAILED_S
@@ -178,7 +180,7 @@ class Aiding:
         if jump or not self.aiding or self._lost_s(now_ns) > self._timeout_s(now_ns):
             if not self.aiding:
                 self.aiding = True
-                self.texts.append(f"EKF3 IMU0 is using {self._name()}")
+                self.texts.append((INFO, f"EKF3 IMU0 is using {self._name()}"))
             self.ekf.reset_position(position, as_of_ns, sigma_m)
             self.position_ratio = 0.0
         elif self.position_ratio > 1.0:
@@ -216,6 +218,9 @@ class Aiding:
         self._worst_sigma_m = max(self._worst_sigma_m * decay, reading.accuracy_m or 0.0)
         told = reading.speed_accuracy_m_s or 0.0
         self._speed_accuracy = max(self._speed_accuracy * decay, told)
+
+    def _ready(self, now_ns: int) -> bool:
+        return self.has_origin and now_ns >= ALIGNED_NS
 
     def _lost_s(self, now_ns: int) -> float:
         return (now_ns - self._position_ns) * 1e-9

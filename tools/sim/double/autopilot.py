@@ -27,7 +27,7 @@ from tools.sim.vehicles import AIR_SPEED_M_S, Body, Copter, Demand, Plane, Vehic
 
 STEP_NS = 10_000_000
 DT = STEP_NS * 1e-9
-EKF_STARTS_NS = 25_000_000_000  # after boot; ready to arm some 10 s of GNSS checks later
+EKF_STARTS_NS = 12_000_000_000  # after boot; its origin is set some 10 s of GNSS checks later
 GPS_CHECKS_NS = 10_000_000_000
 HEARTBEAT_NS = 1_000_000_000
 OWN_TIMESYNC_NS = 10_000_000_000
@@ -164,6 +164,7 @@ class Autopilot:
     def set_mode(self, number: int) -> bool:
         """False when there is no such mode, or it needs a position and there is none."""
         if number not in self.modes:
+            self.tell(f"No such mode {number}", mavlink.MAV_SEVERITY_WARNING)
             return False
         name, flying = self.modes[number]
         if flying in NEEDS_POSITION and not self.plane and self.armed and not self.has_position:
@@ -211,8 +212,8 @@ class Autopilot:
         if now_ns >= EKF_STARTS_NS:
             self._estimate(now_ns)
         self.check.step(now_ns, self.aiding, parameters, self.armed and not self.plane)
-        for text in self.aiding.texts:
-            self.tell(text, mavlink.MAV_SEVERITY_WARNING)
+        for severity, text in self.aiding.texts:
+            self.tell(text, severity)
         for text in self.check.texts:
             self.tell(text, mavlink.MAV_SEVERITY_CRITICAL)
             if text.startswith("EKF Failsafe: changed"):

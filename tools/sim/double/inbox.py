@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 ACCEPTED, DENIED, UNSUPPORTED, FAILED = 0, 2, 3, 4  # MAV_RESULT
 FORCE_ARM, FORCE_REBOOT = 21196, 20190226
 PARAMETER_QUEUE = 20  # reads waiting at most; what comes on top is lost without notice
-NO_SUCH_PARAMETER = 1  # PARAM_ERROR (#345)
+NO_SUCH_PARAMETER, BAD_VALUE = 1, 2  # PARAM_ERROR (#345)
+BY_NAME = 65535  # PARAM_VALUE's index in answers to a name
 MIN_VISION_SIGMA_M = 0.01
 POSE_DIAGONAL = (0, 6, 11)  # of the upper triangle, x y z
 ODOMETRY_FRAMES = (mavlink.MAV_FRAME_LOCAL_FRD, mavlink.MAV_FRAME_BODY_FRD)
@@ -37,7 +38,8 @@ class Inbox:
     ) -> None:
         self._autopilot, self._streams, self._reboot = autopilot, streams, reboot
         self._missions = MissionProtocol(autopilot)
-        self._parameter_reads: list[tuple[int, str]] = []
+        self._parameter_reads: list[tuple[int, str, int]] = []
+        self._wanted_once: list[tuple[int, int]] = []  # link, message number
         self._hear: dict[str, Callable[[Any, int], None]] = {
             "COMMAND_LONG": self._command_long,
             "COMMAND_INT": self._command_int,
@@ -64,9 +66,13 @@ class Inbox:
 
     def step(self) -> None:
         """Answers what waited."""
-        for link, name in self._parameter_reads:
-            self._tell_parameter(name, link)
+        for link, name, index in self._parameter_reads:
+            self._tell_parameter(name, link, index)
         self._parameter_reads.clear()
+        for link, number in self._wanted_once:
+            if (message := REPORTS[number](self._autopilot)) is not None:
+                self._autopilot.say(message, link)
+        self._wanted_once.clear()
 
     def _command_long(self, m: Any, link: int) -> None:
         params = (m.param1, m.param2, m.param3, m.param4, m.param5, m.param6, m.param7)
@@ -128,11 +134,10 @@ class Inbox:
         return UNSUPPORTED
 
     def _send_once(self, number: int, link: int) -> int:
-        report = REPORTS.get(number)
-        message = report(self._autopilot) if report else None
-        if message is None:
+        """Acknowledged first, sent then, if there is anything to send."""
+        if number not in REPORTS:
             return FAILED
-        self._autopilot.say(message, link)
+        self._wanted_once.append((link, number))
         return ACCEPTED
 
     def _arm(self, p: tuple[float, ...]) -> int:
@@ -162,8 +167,10 @@ class Inbox:
 
     def _boot_anew(self, p: tuple[float, ...]) -> int:
         a = self._autopilot
-        if round(p[0]) not in (1, 3) or (a.armed and round(p[5]) != FORCE_REBOOT):
-            return DENIED
+        if round(p[0]) not in (1, 3):
+            return UNSUPPORTED
+        if a.armed and round(p[5]) != FORCE_REBOOT:
+            return FAILED
         self._reboot()
         return ACCEPTED
 
@@ -234,39 +241,42 @@ class Inbox:
         a.hear_vision(reading)
 
     def _parameter_list(self, m: Any, link: int) -> None:
-        for name in self._autopilot.parameters:
-            self._tell_parameter(name, link)
+        for index, name in enumerate(self._autopilot.parameters):
+            self._tell_parameter(name, link, index)
 
     def _parameter_read(self, m: Any, link: int) -> None:
-        names = list(self._autopilot.parameters)
-        name = m.param_id
-        if m.param_index >= 0:
-            name = names[m.param_index] if m.param_index < len(names) else name
+        names, name, index = list(self._autopilot.parameters), m.param_id, BY_NAME
+        if 0 <= m.param_index < len(names):
+            name, index = names[m.param_index], m.param_index
         if len(self._parameter_reads) < PARAMETER_QUEUE:
-            self._parameter_reads.append((link, name))
+            self._parameter_reads.append((link, name, index))
 
     def _parameter_set(self, m: Any, link: int) -> None:
         parameters = self._autopilot.parameters
-        if m.param_id in parameters and math.isfinite(m.param_value):
-            parameters.set(m.param_id, m.param_value)
-            # Everybody is told, whoever set it.
-            self._tell_parameter(m.param_id, None)
+        if m.param_id not in parameters:
+            self._parameter_error(m.param_id, link, NO_SUCH_PARAMETER)
+        elif not math.isfinite(m.param_value):
+            self._parameter_error(m.param_id, link, BAD_VALUE)
         else:
-            self._tell_parameter(m.param_id, link)
+            parameters.set(m.param_id, m.param_value)
+            self._tell_parameter(m.param_id, None, BY_NAME)  # everybody, whoever set it
 
-    def _tell_parameter(self, name: str, link: int | None) -> None:
+    def _tell_parameter(self, name: str, link: int | None, index: int) -> None:
         parameters = self._autopilot.parameters
         if name not in parameters:
-            error = mavlink.MAVLink_param_error_message(0, 0, name.encode(), -1, NO_SUCH_PARAMETER)
-            self._autopilot.say(error, link)
+            self._parameter_error(name, link, NO_SUCH_PARAMETER)
             return
         self._autopilot.say(
             mavlink.MAVLink_param_value_message(
                 name.encode(), parameters[name], parameters.storage_type(name), len(parameters),
-                parameters.index(name),
+                index,
             ),
             link,
         )  # fmt: skip
+
+    def _parameter_error(self, name: str, link: int | None, error: int) -> None:
+        told = name.encode()[:16]
+        self._autopilot.say(mavlink.MAVLink_param_error_message(0, 0, told, -1, error), link)
 
     def _data_stream(self, m: Any, link: int) -> None:
         hz = m.req_message_rate if m.start_stop else 0

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 MOST_ITEMS = 700
 MISSION = mavlink.MAV_MISSION_TYPE_MISSION
-ACCEPTED, BAD_SEQUENCE, NO_SPACE, NOT_SUPPORTED = (
+ACCEPTED, ERROR, BAD_SEQUENCE, NO_SPACE, NOT_SUPPORTED = (
     mavlink.MAV_MISSION_ACCEPTED,
+    mavlink.MAV_MISSION_ERROR,
     mavlink.MAV_MISSION_INVALID_SEQUENCE,
     mavlink.MAV_MISSION_NO_SPACE,
     mavlink.MAV_MISSION_UNSUPPORTED,
@@ -67,11 +68,15 @@ class MissionProtocol:
         if m.seq == len(self._items) - 1 and self._items:
             self._ask(m, link)  # it was sent twice
             return
+        if self._expected == 0:
+            self._ack(m, link, ERROR)
+            return
         if m.seq != len(self._items) or m.seq >= self._expected:
             self._ack(m, link, BAD_SEQUENCE)
             return
         self._items.append(m)
         if len(self._items) == self._expected:
+            self._expected = 0
             self._autopilot.plan.load(self._items)
             self._ack(m, link, ACCEPTED)
             self._autopilot.tell("Flight plan received")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 INT8, INT16, INT32, REAL32 = 2, 4, 6, 9
-NAME_LENGTH = 16  # of PARAM_VALUE (#22)
+LARGEST = {INT8: 127, INT16: 32767, INT32: 2**31 - 1}
 
 _COMMON: dict[str, tuple[float, int]] = {
     "AHRS_EKF_TYPE": (3, INT8),
@@ -149,10 +149,9 @@ class Parameters:
         """MAV_PARAM_TYPE."""
         return self._types[name]
 
-    def index(self, name: str) -> int:
-        return list(self._values).index(name)
-
     def set(self, name: str, value: float) -> None:
-        """Rounded as its type stores it."""
-        whole = self._types[name] != REAL32
-        self._values[name] = float(round(value)) if whole else float(value)
+        """Rounded and clipped as its type stores it."""
+        limit = LARGEST.get(self._types[name])
+        if limit is not None:
+            value = float(min(max(round(value), -limit - 1), limit))
+        self._values[name] = float(value)

@@ -11,6 +11,7 @@ from tools.sim.vehicles import Demand
 
 POSITION_GAIN_1_S = 0.5
 SLOWING_M_S2 = 1.0  # before a place to stop at
+CORNER_M_S = 3.0  # a copter passes its waypoints no faster, to keep to its line
 HEIGHT_GAIN_1_S = 0.8
 CROSS_TRACK_GAIN_1_S = 0.3
 LAND_M_S, LAND_SLOWLY_BELOW_M = 1.5, 10.0
@@ -160,6 +161,8 @@ class Pilot:
         if distance < 1e-6:
             return 0.0, 0.0
         speed = self.speed_m_s
+        if not self.plane:
+            speed = min(speed, math.sqrt(CORNER_M_S**2 + 2 * SLOWING_M_S2 * distance))
         if stop:
             speed = min(speed, POSITION_GAIN_1_S * distance, math.sqrt(2 * SLOWING_M_S2 * distance))
         velocity = (north / distance * speed, east / distance * speed)
