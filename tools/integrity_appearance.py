@@ -22,10 +22,17 @@ BLUR_PX, SMEAR_PX, NOISE = (0.2, 1.5), (0.0, 9.0), (0.0, 10.0)
 JPEG_QUALITY = (35, 96)
 
 
-def another_day(picture: Picture, rng: np.random.Generator) -> tuple[Picture, Weather]:
-    """(H, W, 3) BGR -> the same size, and the weather over it. (0, 0, 0) stays."""
+def another_day(
+    picture: Picture, rng: np.random.Generator, sensor: np.random.Generator | None = None
+) -> tuple[Picture, Weather]:
+    """(H, W, 3) BGR -> the same size, and the weather over it. (0, 0, 0) stays.
+
+    sensor: for one of many pictures of the same day: what differs from picture to picture comes
+    from it, and the ground is left as it is.
+    """
     shown = picture.any(2)
-    light = _season(_changed_ground(picture, rng), rng).astype(np.float32)
+    ground = _changed_ground(picture, rng) if sensor is None else picture
+    light = _season(ground, rng).astype(np.float32)
     if rng.random() < SHADOW_SHARE:
         light *= _cloud_shadow(picture.shape[:2], rng)[:, :, None]
     gain = np.exp(rng.normal(0, EXPOSURE_SIGMA) + rng.normal(0, CAST_SIGMA, 3)) / 255
@@ -35,7 +42,7 @@ def another_day(picture: Picture, rng: np.random.Generator) -> tuple[Picture, We
     weather = Weather.NORMAL if clear else weathers[int(rng.integers(len(weathers)))]
     developed = np.maximum(lit, 1).astype(np.uint8)
     developed[~shown] = 0
-    taken = _taken(weathered(developed, weather), rng)
+    taken = _taken(weathered(developed, weather), sensor or rng)
     taken[~shown] = 0
     return taken, weather
 

@@ -41,7 +41,7 @@ from tools.simulated_vehicle import Trajectory, fly
 SECONDS, GNSS_S, CLAIM_S = 150.0, 20.0, 0.5
 START_NS = 10_000_000_000
 PHASES_S = {"known": (10.0, 30.0), "unknown": (5.0, 40.0), "blind": (2.0, 15.0)}
-LASTING, PASSING = 0.8, 0.6  # of the camera's direction error (degrees), one sigma each
+LASTING, PASSING = 0.9, 0.4  # of the camera's direction error (degrees), one sigma each
 YAW_LASTING_DEG, YAW_PASSING_DEG = 2.0, 1.0
 AIRSPEED_ERROR, GUST_M_S = 0.04, 0.5
 GNSS_SIGMA_M = 1.5
@@ -149,6 +149,7 @@ def _events(
 ) -> Iterator[Event]:
     """A frame a second and what is told around it, in order of time. The imagery shows
     everything errors.map_m from where it is: the vehicle is that far from where it seems."""
+    day = int(rng.integers(2**31))
     yield VehicleState(START_NS, "ardupilot", "plane", True, "AUTO")
     has_airspeed = rng.random() < WITH_AIRSPEED
     for second in range(int(SECONDS)):
@@ -180,7 +181,7 @@ def _events(
         else:
             picture = _mirrored(ground, origin, size_m, (east, north), agl_m, seen)
         if picture is not None:
-            image, _ = another_day(picture, rng)
+            image, _ = another_day(picture, np.random.default_rng(day), rng)
             yield Frame(time_ns, image, name=f"{second:03d}")
 
 
