@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "tools.run",
     "service": "tools.service",
     "recording recover": "tools.recording_recover",
+    "bench flight": "tools.flight_bench",
     "map build": "tools.map_build",
     "map inspect": "tools.map_inspect",
     "map verify": "tools.map_verify",
