@@ -29,10 +29,11 @@ MIN_SATELLITES = 6  # what ArduPilot arms with
 SATELLITE_SHARE = 0.6  # of the usual number; a drop below is no passing tree
 DEGRADED_SIGMA_M = 10.0
 SIGMA_GROWTH, MIN_GROWN_SIGMA_M = 3.0, 5.0  # against the usual accuracy
-FLICKER_LOSSES, FLICKER_NS = 2, 30_000_000_000  # fixes lost within: comes and goes
-JAMMED_SIGMA_M = 15.0  # of a fix that comes back within FLICKER_NS of its loss
+FLICKER_LOSSES, FLICKER_NS = 2, 20_000_000_000  # fixes lost within: comes and goes
+JAMMED_SIGMA_M, JAMMED_BACK_S = 15.0, 8.0  # of a fix that comes back so soon after its loss
 JUMP_M = 3.0  # a step of 5 m at 5 Hz must be seen; good receivers step by decimetres
 JUMP_RMS = 6.0  # times the usual step, where a receiver is that noisy
+MAX_USUAL_STEP_M = 1.0  # a jammed one would get used to anything
 TURN_M_S2 = 10.0  # acceleration between two reports
 MAX_STEP_S = 1.5  # reports further apart are not compared
 JITTER_S = 0.1  # by which times of reports err at least; along the way it looks like a step
@@ -92,7 +93,7 @@ class ReceiverReports:
         if dt <= 0.0:
             return
         self._interval_s = dt if self._interval_s is None else self._interval_s
-        if before.gnss.has_fix and not gnss.has_fix:
+        if before.gnss.has_fix and not gnss.has_fix and dt <= MAX_STEP_S:
             self._lost_ns.append(gnss.time_ns)
         apart = before.apart_m
         if place is not None and before.place is not None and dt <= MAX_STEP_S:
@@ -135,8 +136,8 @@ class ReceiverReports:
             if flickers >= FLICKER_LOSSES:
                 text = f"lost its fix {flickers} times in {FLICKER_NS // 10**9} s"
                 return [Evidence(GnssState.JAMMED, text)]
-            if gnss.has_fix and flickers:
-                ago_s = (gnss.time_ns - self._lost_ns[-1]) * 1e-9
+            ago_s = (gnss.time_ns - self._lost_ns[-1]) * 1e-9 if flickers else math.inf
+            if gnss.has_fix and ago_s <= JAMMED_BACK_S:
                 text = f"good to {gnss.sigma_m:.0f} m only, {ago_s:.1f} s after it had no fix"
                 return [Evidence(GnssState.JAMMED, text)]
         if newest.place is None:
@@ -195,7 +196,8 @@ class ReceiverReports:
         if not known:
             return np.zeros(2)
         share = min(1.0, dt / USUAL_S)
-        self._step_rms_m = math.sqrt((1 - share) * self._step_rms_m**2 + share * step_m**2)
+        usual_m = min(step_m, MAX_USUAL_STEP_M)
+        self._step_rms_m = math.sqrt((1 - share) * self._step_rms_m**2 + share * usual_m**2)
         return step
 
     def _learn(self, gnss: Gnss, dt: float) -> None:

@@ -81,6 +81,12 @@ class _Receiver:
         else:
             self._recover(worst, now_ns)
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether its positions mean anything: not while it is jammed, until it recovers."""
+        hostile = self.state in (GnssState.LOST, GnssState.JAMMED)
+        return not hostile or self._below_ns is not None
+
     def _recover(self, worst: GnssState, now_ns: int) -> None:
         if self._below_ns is None:
             self._below_ns, self._below = now_ns, worst
@@ -165,7 +171,7 @@ class GnssWatch:
         onsets = []
         for receiver in self._receivers.values():
             there, newest = receiver.reports.place_at(time_ns), receiver.reports.newest
-            if there is None or newest is None:
+            if there is None or newest is None or not receiver.is_steady:
                 continue
             drag_off, alarmed = receiver.drag_off, receiver.drag_off.alarmed
             speed_m_s = _speed(newest)
