@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+import tools.run as run_command
+from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.geodesy import offset_latlon
 from onboard.map_pack import MapPack
@@ -154,6 +158,74 @@ def test_after_a_kill_it_publishes_again_and_what_was_recorded_replays(site, pee
     assert again.different == ()
     assert "cut short" in again.ended
     assert again.same >= 15  # of 30 messages at least, at most the last second is lost
+
+
+def test_a_recording_that_ends_ends_the_flight(site, peer, pictures):
+    few = site.folder / "few"
+    few.mkdir()
+    for path in sorted(pictures.iterdir())[:10]:
+        (few / path.name).symlink_to(path)
+    process = start(site.settings(peer.address, camera=f'"few?fps={FPS}"'))
+    _, err = process.communicate(timeout=START_S)
+    assert process.returncode == 0, err
+    assert "played to its end" in err
+    assert peer.of("GPS_INPUT")[-1][1].fix_type == 1
+
+
+def test_a_thread_that_fails_ends_the_flight_with_a_sentence(site, peer, capfd, monkeypatch):
+    """systemd starts it anew; the process must not linger, so the exit is taken down here."""
+    exits = []
+    monkeypatch.setattr(run_command.os, "_exit", exits.append)
+    monkeypatch.setattr(run_command.signal, "signal", lambda *_: None)
+    ticks = Companion.tick
+
+    def fails_later(self, now_ns):
+        fails_later.count += 1
+        if fails_later.count == 10:
+            raise ArithmeticError("the estimate is upside down")
+        ticks(self, now_ns)
+
+    fails_later.count = 0
+    monkeypatch.setattr(Companion, "tick", fails_later)
+    main(["run", str(site.settings(peer.address))])
+    assert exits == [1]
+    said = capfd.readouterr().err
+    assert "the thread 'publisher' failed: ArithmeticError: the estimate is upside down" in said
+    assert peer.wait_for(lambda p: p.of("GPS_INPUT"), 5.0)
+    assert peer.of("GPS_INPUT")[-1][1].fix_type == 1  # the goodbye
+
+
+def test_systemd_is_told_ready_watchdog_and_the_end(site, peer):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(site.folder / "notify"))
+        manager.settimeout(START_S)
+        process = start(site.settings(peer.address), NOTIFY_SOCKET=str(site.folder / "notify"))
+        try:
+            assert manager.recv(4096) == b"READY=1"
+            watchdog, status = manager.recv(4096).decode().split("\n")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=LAND_S)
+            while (last := manager.recv(4096)).startswith(b"WATCHDOG"):
+                pass
+        finally:
+            process.kill()
+    assert watchdog == "WATCHDOG=1"
+    assert status.startswith("STATUS=camera: ") and "publisher: " in status
+    assert last == b"STOPPING=1"
+
+
+def test_the_status_page_is_served_while_it_flies(site, peer):
+    settings = site.settings(peer.address)
+    settings.write_text(settings.read_text() + '[web]\naddress = "127.0.0.1:0"\n')
+    process = start(settings)
+    try:
+        assert process.stdout is not None
+        url = next(line.split()[-1] for line in process.stdout if "status page" in line)
+        with urllib.request.urlopen(url, timeout=10.0) as page:
+            assert b"Pilotage" in page.read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=LAND_S)
 
 
 @pytest.mark.parametrize(
