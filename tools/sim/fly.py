@@ -53,18 +53,18 @@ def fly(
     home = offset_latlon(*area.pack.centre, *scenario.mission.start_m)
     ground_m = scene.ground_amsl_m(*home)
     with ExitStack() as stack:
-        address, lockstep, idle = _reach(scenario, autopilot, home, ground_m, stack)
-        station = _connect(scenario, address, idle)
+        reached = _reach(scenario, autopilot, home, ground_m, stack)
+        station = _connect(scenario, reached.station, reached.idle)
         stack.callback(station.close)
         camera = camera_of(scenario.camera)
         takeover_file = out / "takeover.json"
         takeover_file.unlink(missing_ok=True)
         settings = FlightSettings(publish=scenario.publish, takeover=scenario.takeover)
         equipment = Equipment(settings, camera, area.pack, describer, None, takeover_file)
-        side = CompanionSide(equipment, _next_port(address), lambda: station.clock_ns)
+        side = CompanionSide(equipment, reached.companion, lambda: station.clock_ns)
         stack.callback(side.close)
         loop = ClosedLoop(
-            scenario, station, side, _render(scene, camera), camera, area.pack, lockstep
+            scenario, station, side, _render(scene, camera), camera, area.pack, reached.lockstep
         )
         station.meanwhile = loop.step
         stack.callback(loop.finish)
@@ -92,18 +92,28 @@ def camera_of(simulated: SimulatedCamera) -> Camera:
     )
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """Addresses of the autopilot's first two serial ports. idle: what makes a double's clock
+    move while it is set up."""
+
+    station: str
+    companion: str
+    lockstep: Lockstep
+    idle: Callable[[], object]
+
+
 def _reach(
     scenario: Scenario,
     autopilot: Autopilot,
     home: tuple[float, float],
     ground_m: float,
     stack: ExitStack,
-) -> tuple[str, Lockstep, Callable[[], object]]:
-    """(address, lockstep, what makes a double's clock move while it is set up)."""
+) -> _Reached:
     if autopilot.sitl is not None:
         pid = autopilot.pid
         lockstep: Lockstep = Running() if pid is None else StoppedProcess(pid)
-        return autopilot.sitl, lockstep, lambda: None
+        return _Reached(autopilot.sitl, _next_port(autopilot.sitl), lockstep, lambda: None)
     double = stack.enter_context(
         Double(
             plane=autopilot.plane,
@@ -112,7 +122,8 @@ def _reach(
             seed=scenario.seed,
         )
     )
-    return double.addresses[0], InStep(double), lambda: double.advance(0.1)
+    station, companion, *_ = double.addresses
+    return _Reached(station, companion, InStep(double), lambda: double.advance(0.1))
 
 
 def _connect(scenario: Scenario, address: str, idle: Callable[[], object]) -> GroundStation:
