@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,7 +91,10 @@ class ReceiverReports:
             return
         dt = (gnss.time_ns - before.gnss.time_ns) * 1e-9
         if dt <= 0.0:
-            return
+            if gnss.has_fix or not before.gnss.has_fix:
+                return
+            # A loss may be told with the time of the last fix; it counts in any case.
+            gnss, dt = replace(gnss, time_ns=before.gnss.time_ns + 1), 1e-9
         self._interval_s = dt if self._interval_s is None else self._interval_s
         if before.gnss.has_fix and not gnss.has_fix and dt <= MAX_STEP_S:
             self._lost_ns.append(gnss.time_ns)

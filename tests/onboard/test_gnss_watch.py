@@ -76,6 +76,14 @@ def test_a_reported_loss_is_seen_at_once() -> None:
     assert_estimate_holds(moments)
 
 
+def test_a_loss_told_with_the_time_of_the_last_fix_is_a_loss() -> None:
+    def stale(gnss: Gnss, _: float) -> list[Event]:
+        return [replace(no_fix(gnss), time_ns=round((FAULT_S - 0.2) * 1e9))]
+
+    moments = flown(from_fault(stale))
+    assert first_s(moments, GnssState.LOST) <= 0.3
+
+
 def test_a_silent_receiver_is_lost_after_a_second() -> None:
     moments = flown(from_fault(lambda gnss, _: []))
     assert 0.8 <= first_s(moments, GnssState.LOST) <= 1.2
