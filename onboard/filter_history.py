@@ -23,7 +23,6 @@ class FilterHistory:
     def __init__(self, first: Position) -> None:
         self._measured: list[Measurement] = [first]
         self._states: list[FilterState] = [start(first)]
-        self.positions_accepted = 1
 
     @property
     def newest(self) -> FilterState:
@@ -47,8 +46,6 @@ class FilterHistory:
         state, d2 = correct(self._states[i - 1], measured)
         if isinstance(measured, Position) and not d2 <= GATE_D2:
             return d2  # nothing changed
-        if isinstance(measured, Position):
-            self.positions_accepted += 1
         del self._measured[i:], self._states[i:]
         self._append(measured, state)
         for m in later:
