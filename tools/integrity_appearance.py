@@ -14,6 +14,9 @@ from export.weather.condition import Weather, weathered
 from onboard.messages import Picture
 
 CLEAR_SHARE = 0.5  # of the frames; the rest share the nine bad weathers
+# Over many pictures: drops and flakes are drawn at the same place in every one, as if painted
+# on the lens.
+STEADY = (Weather.DARK, Weather.LIGHT, Weather.WIND)
 CHANGED = (0.0, 0.25)  # share of the picture whose ground is another by now
 SEASON_GAIN = 0.35  # 1 sigma of how much brighter or darker one hue's surfaces become
 EXPOSURE_SIGMA, GAMMA_SIGMA, CAST_SIGMA = 0.2, 0.25, 0.06  # of the logarithm
@@ -37,7 +40,7 @@ def another_day(
         light *= _cloud_shadow(picture.shape[:2], rng)[:, :, None]
     gain = np.exp(rng.normal(0, EXPOSURE_SIGMA) + rng.normal(0, CAST_SIGMA, 3)) / 255
     lit = 255 * np.clip(light * gain, 0, 1) ** math.exp(rng.normal(0, GAMMA_SIGMA))
-    weathers = [w for w in Weather if w is not Weather.NORMAL]
+    weathers = STEADY if sensor else tuple(w for w in Weather if w is not Weather.NORMAL)
     clear = rng.random() < CLEAR_SHARE
     weather = Weather.NORMAL if clear else weathers[int(rng.integers(len(weathers)))]
     developed = np.maximum(lit, 1).astype(np.uint8)
