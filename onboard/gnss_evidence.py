@@ -43,8 +43,9 @@ class AutopilotEvidence:
         elif isinstance(event, VehicleState):
             self._glitch_flag = ESTIMATOR_GLITCH if event.autopilot == "px4" else EKF_GLITCH
 
-    def evidence(self, receiver: int, now_ns: int) -> list[Evidence]:
-        """Against one receiver; what the autopilot says counts for each."""
+    def evidence(self, receiver: int, now_ns: int, is_one_ours: bool = False) -> list[Evidence]:
+        """Against one receiver; what the autopilot says counts for each. is_one_ours: Pilotage
+        is one of its receivers, and what SYS_STATUS says of all of them may be meant for us."""
         found = []
         ekf, health, integrity = self._ekf, self._health, self._integrity.get(receiver)
         if ekf and now_ns - ekf.time_ns <= HOLDS_NS:
@@ -54,7 +55,8 @@ class AutopilotEvidence:
             if ekf.position_variance > MAX_POSITION_VARIANCE:
                 text = f"the autopilot's position test ratio is {ekf.position_variance:.1f}"
                 found.append(Evidence(GnssState.DEGRADED, text))
-        if health and now_ns - health.time_ns <= HOLDS_NS and _unhealthy(health):
+        is_fresh = health is not None and now_ns - health.time_ns <= HOLDS_NS
+        if health and is_fresh and not is_one_ours and _unhealthy(health):
             text = "the autopilot calls its GNSS unhealthy"
             found.append(Evidence(GnssState.DEGRADED, text))
         if integrity and now_ns - integrity.time_ns <= HOLDS_NS:

@@ -151,8 +151,11 @@ class GnssWatch:
             return GnssState.UNKNOWN
         receiver = self._receivers.setdefault(gnss.receiver, _Receiver(self._origin))
         receiver.add(gnss, apart_d2)
-        receiver.judge(gnss.time_ns, self._autopilot.evidence(gnss.receiver, gnss.time_ns))
+        receiver.judge(gnss.time_ns, self._evidence(gnss.receiver, gnss.time_ns))
         return receiver.state
+
+    def _evidence(self, receiver: int, now_ns: int) -> list[Evidence]:
+        return self._autopilot.evidence(receiver, now_ns, bool(self._own))
 
     def good_places(self, time_ns: int) -> list[tuple[int, Floats, float]]:
         """(number, east-north m, sigma m) of each good and unsuspected receiver at time_ns."""
@@ -186,7 +189,7 @@ class GnssWatch:
     def assess(self, now_ns: int) -> GnssAssessment:
         """What is held at now_ns of all receivers together."""
         for number, receiver in self._receivers.items():
-            receiver.judge(now_ns, self._autopilot.evidence(number, now_ns))
+            receiver.judge(now_ns, self._evidence(number, now_ns))
         state = _together([r.state for r in self._receivers.values()])
         if state is not self._state:
             self._state, self._since_ns = state, now_ns

@@ -27,6 +27,8 @@ MISSING_NS = 3_000_000_000  # a stream that came and stopped
 MIN_RATE_SHARE = 0.6  # of the rate asked for; below, it was set by somebody else
 SLOWEST_HALVED_HZ = 10.0
 OVERHEAD_BYTES, SIGNATURE_BYTES = 12, 13  # of a MAVLink 2 frame
+# ArduPilot tells the pilot's screen of every request for a message that it does not have.
+REFUSED_AGAIN_NS = 3600 * 1_000_000_000
 BUDGET_SHARE = 0.6  # of the line: parameters, texts and the ground station's share it
 
 
@@ -131,6 +133,8 @@ class StreamRequester:
         if message.result == IN_PROGRESS:
             return
         self._answered(request, message.result == ACCEPTED, arrival_ns)
+        if message.result != ACCEPTED:
+            request.due_ns = arrival_ns + REFUSED_AGAIN_NS
 
     def act(self, now_ns: int) -> None:
         """Asks what is due; call it ten times a second or more often."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from onboard.fusion import Fusion
+from onboard.gnss_evidence import AutopilotEvidence
 from onboard.messages import (
     EkfStatus,
     Event,
@@ -328,3 +329,12 @@ def test_the_spoofed_estimate_is_not_dragged() -> None:
     ]
     assert max(more) < 3.0
     assert float(np.median(more)) < 1.0
+
+
+def test_a_bit_that_stands_for_all_receivers_is_not_held_against_the_others() -> None:
+    """SYS_STATUS is unhealthy when our own messages come late."""
+    unhealthy = SensorHealth(0, True, True, False)
+    evidence = AutopilotEvidence()
+    evidence.hear(unhealthy)
+    assert [e.state for e in evidence.evidence(0, 1_000_000_000)] == [GnssState.DEGRADED]
+    assert evidence.evidence(0, 1_000_000_000, is_one_ours=True) == []
