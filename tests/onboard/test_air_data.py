@@ -7,6 +7,8 @@ import pytest
 
 from onboard.air_data import AirSpeed
 from onboard.filter_history import FilterHistory
+from onboard.fuse import Estimator
+from onboard.fusion import Fusion
 from onboard.messages import AirData, Attitude, Motion, VehicleState
 from onboard.position_filter import (
     FIRST_WIND_SIGMA_M_S,
@@ -16,6 +18,8 @@ from onboard.position_filter import (
     Position,
     sigma,
 )
+from onboard.protection import PROTECTION_SIGMAS
+from tests.onboard.flights import LAT_DEG, LON_DEG, fix, gnss
 
 SECOND = 1_000_000_000
 WIND = np.array([4.0, -3.0])
@@ -103,6 +107,30 @@ def test_a_wind_that_is_told_wrongly_does_not_replace_one_that_was_learned() -> 
     wrong = AirVelocity(state.time_ns + SECOND, air[0], air[1], 2.0, wind=(-9.0, 9.0, 3.0))
     history.insert(wrong)
     assert np.hypot(*(history.newest.wind - state.wind)) < 0.5
+
+
+def test_a_flight_takes_airspeed_in() -> None:
+    fusion = Fusion((LAT_DEG, LON_DEG), 0.02)
+    for k in range(4):
+        assert fusion.estimator.add_fix(fix(k)) is None or k < 2
+    before = fusion.estimate_at(4 * SECOND)
+    fusion.take(PLANE)
+    fusion.add_air(AirData(4 * SECOND, 7.0), Attitude(0, 0.0, 0.0, 0.0))
+    after = fusion.estimate_at(4 * SECOND)
+    assert before is not None and after is not None
+    assert after.velocity_north_m_s > before.velocity_north_m_s + 0.2
+
+
+def test_a_bound_comes_with_what_was_seen_but_not_with_what_gnss_carries() -> None:
+    estimator = Estimator((LAT_DEG, LON_DEG))
+    estimator.add_gnss(gnss(0))
+    carried = estimator.estimate_at(0)
+    assert carried is not None and carried.protection_m is None
+    estimator.add_fix(fix(1))
+    seen, later = estimator.estimate_at(SECOND), estimator.estimate_at(8 * SECOND)
+    assert seen is not None and later is not None
+    assert seen.protection_m == pytest.approx(PROTECTION_SIGMAS * sigma(seen.covariance))
+    assert later.protection_m is not None and later.protection_m > 3 * seen.protection_m
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_a_good_match_stands():
     [
         ({"inliers": gates.MIN_INLIERS - 1, "checked": 12}, Reason.TOO_FEW_INLIERS),
         ({"inliers": 12, "checked": 64}, Reason.TOO_FEW_INLIERS),
+        ({"residual_px": 0.3, "runner_up": 0.2}, Reason.AMBIGUOUS),  # blank ground
         ({"residual_px": gates.MAX_RESIDUAL_PX + 0.1}, Reason.RESIDUAL_TOO_LARGE),
         ({"runner_up": 0.9}, Reason.AMBIGUOUS),
         ({"runner_up": 0.2, "inliers": 20}, Reason.AMBIGUOUS),
