@@ -102,4 +102,4 @@ class HealthReport:
                 self._link.send(status_text(WARNING, f"Pilotage: {problem}"))
             else:
                 self._link.send(status_text(NOTICE, "Pilotage: no longer throttled"))
-        return PartHealth("temperature", problem, self._machine.detail)
+        return PartHealth("temperature", problem, self._machine.detail or "no sensors")
