@@ -86,5 +86,10 @@ def summary_lines(figures: Figures) -> list[tuple[str, str]]:
         *((f"refused: {reason}", str(n)) for reason, n in figures.refusals.items()),
         ("GNSS was", " > ".join(figures.gnss_states)),
         ("the estimate was", " > ".join(figures.modes)),
+        *(
+            [("GNSS astray when that was said", f"{figures.alarm_m:.0f} m")]
+            if figures.alarm_m is not None
+            else []
+        ),
         *(("failsafe", text) for text in figures.failsafes),
     ]

@@ -115,7 +115,6 @@ class Expected:
     modes: tuple[Mode, ...] = ()
     mode_at_end: Mode | None = None
     refusals: tuple[Reason, ...] = ()
-    handover_s: float | None = None  # from the first fault to flying by Pilotage
 
 
 @dataclass(frozen=True)
