@@ -17,6 +17,7 @@ from onboard.model_bundle import load_bundle
 from onboard.whole_file import make_folder
 from tools.network_options import add_backend_arguments, chosen_backend
 from tools.sim.area import Area, area_of
+from tools.sim.dataflash_selection import handover_s, newest_log
 from tools.sim.fly import Autopilot, fly
 from tools.sim.judge import failures, figures_of
 from tools.sim.outcome import summary_lines, write_outcome
@@ -45,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="SITL's process on this machine: it is held while a picture is rendered, so that "
         "it can run as fast as the machine allows",
     )
+    parser.add_argument(
+        "--sitl-logs",
+        type=Path,
+        metavar="FOLDER",
+        help="SITL's own logs: says how soon it navigated by Pilotage",
+    )
     parser.add_argument("--plane", action="store_true", help="the double is a plane")
     parser.add_argument(
         "--imagery", type=Path, nargs="+", help="fly over this, not the procedural world"
@@ -71,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     failed = [
         name
         for name, scenario in scenarios.items()
-        if not _fly_one(args.out / name, scenario, area, describer, _autopilot(args))
+        if not _fly_one(args.out / name, scenario, area, describer, args)
     ]
     if len(scenarios) > 1:
         print(f"{len(scenarios) - len(failed)} of {len(scenarios)} scenarios ended as they should")
@@ -89,17 +96,14 @@ def _changed(scenario: Scenario, args: argparse.Namespace) -> Scenario:
     return scenario
 
 
-def _autopilot(args: argparse.Namespace) -> Autopilot:
-    return Autopilot(args.sitl, args.sitl_pid, args.plane)
-
-
 def _fly_one(
-    out: Path, scenario: Scenario, area: Area, describer: Describer, autopilot: Autopilot
+    out: Path, scenario: Scenario, area: Area, describer: Describer, args: argparse.Namespace
 ) -> bool:
     make_folder(out)
     begin = time.monotonic()
     with ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=round(scenario.seconds), unit="s", desc=out.name))
+        autopilot = Autopilot(args.sitl, args.sitl_pid, args.plane)
         flown = fly(scenario, area, describer, autopilot, out, _shows(bar))
     flown.wall_s = time.monotonic() - begin
     figures = figures_of(scenario, flown)
@@ -107,6 +111,11 @@ def _fly_one(
     report = write_outcome(out, scenario, flown, figures, wrong, area.pack, (area.said,))
     print(f"{out.name}: {scenario.title}: {'FAILED' if wrong else 'passed'}")
     lines = summary_lines(figures)
+    if args.sitl_logs is not None and scenario.faults:
+        loss_ns = flown.start_ns + round(scenario.first_fault_s * 1e9)
+        after_s = handover_s(newest_log(args.sitl_logs), loss_ns)
+        told = "never" if after_s is None else f"{after_s:.2f} s after the first fault"
+        lines.append(("the autopilot navigated by Pilotage", told))
     width = max(len(what) for what, _ in lines)
     for what, figure in lines:
         print(f"  {what:<{width}}  {figure}")
