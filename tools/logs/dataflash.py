@@ -14,7 +14,7 @@ from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
 from onboard.outputs.gps_input import GPS_EPOCH_S, LEAP_SECONDS
 from tools.logs.quiet import quiet
-from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
+from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 KINDS = {"ATT", "GPS", "GPA", "POS", "RFND", "ARSP", "XKF2", "CAM", "TRIG"}
 DOWNWARD = 25  # RFND.Orient: MAV_SENSOR_ROTATION_PITCH_270
@@ -49,25 +49,24 @@ def read_dataflash(path: Path) -> RecordedLog:
                 gathered.add(message)
             except Exception:
                 damaged += 1
-    events = in_order(gathered.events)
-    if not events:
-        raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
-    notes = [f"{path.name}: {count(events)}, {len(gathered.triggers)} pictures triggered"]
-    if damaged:
-        notes.append(f"{path.name}: {damaged} damaged messages left out")
-    return RecordedLog(
-        path.name, events, tuple(gathered.triggers), gathered.utc_minus_clock_ns, tuple(notes)
+    return made_log(
+        path, gathered.events, gathered.triggers, gathered.utc_minus_clock_ns, damaged
     )
 
 
 class _Gathered:
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.triggers: list[Trigger] = []
+        self._cam: list[Trigger] = []
+        self._trig: list[Trigger] = []
         self.utc_minus_clock_ns: int | None = None
         self._sigma_m: dict[int, tuple[float, float]] = {}
         self._airspeed_m_s: float | None = None
-        self._pos_height_m: float | None = None
+
+    @property
+    def triggers(self) -> list[Trigger]:
+        """CAM is the picture itself, where a feedback pin tells it; TRIG only the wish for it."""
+        return self._cam or self._trig
 
     def add(self, m: Any) -> None:
         time_ns = int(m.TimeUS) * 1000
@@ -91,8 +90,9 @@ class _Gathered:
         elif kind == "XKF2" and int(m.C) == 0 and self._airspeed_m_s is not None:
             wind = (float(m.VWN), float(m.VWE))
             self.events.append(AirData(time_ns, self._airspeed_m_s, *wind))
-        elif kind in ("CAM", "TRIG"):
-            self.triggers.append(Trigger(time_ns, float(m.Lat), float(m.Lng)))
+        elif kind in ("CAM", "TRIG") and int(getattr(m, "I", 0)) == 0:
+            triggers = self._cam if kind == "CAM" else self._trig
+            triggers.append(Trigger(time_ns, float(m.Lat), float(m.Lng)))
 
     def _add_gnss(self, m: Any, time_ns: int) -> None:
         receiver = int(getattr(m, "I", 0))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from onboard.errors import InputError
 from onboard.messages import Attitude, Event, Gnss, Height
-from tools.logs.recorded_log import RecordedLog, in_order
+from tools.logs.recorded_log import RecordedLog, made_log
 
 MOST_BYTES = 500_000_000  # two days of video
 HEIGHT_SIGMA_M, GNSS_SIGMA_M = 3.0, 3.0
@@ -48,13 +49,14 @@ def read_srt(path: Path) -> RecordedLog:
             without += 1
     if not events:
         raise InputError(f"{path}: no positions as DJI writes them; give the video's own .SRT file")
-    blocks = sum(isinstance(event, Height) for event in events)
-    notes = [f"{path.name}: {blocks} frames"]
+    gimbal = any(isinstance(event, Attitude) for event in events)
+    log = made_log(path, events, (), utc_ns, gimbal=gimbal)
+    notes = list(log.notes)
     if without:
         notes.append(f"{path.name}: {without} frames have no position (or 0/0)")
-    if not any(isinstance(event, Attitude) for event in events):
+    if not gimbal:
         notes.append(f"{path.name}: tells no attitude")
-    return RecordedLog(path.name, in_order(events), (), utc_ns, tuple(notes))
+    return replace(log, notes=tuple(notes))
 
 
 def _add(events: list[Event], time_ns: int, fields: dict[str, float]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
 from tools.logs.quiet import quiet
-from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
+from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 TOPICS = [
     "vehicle_attitude",
@@ -51,13 +51,8 @@ def read_ulog(path: Path) -> RecordedLog:
     gps = topics.get("vehicle_gps_position", topics.get("sensor_gps"))
     fixes, utc_minus_clock_ns = _gnss(gps)
     events += fixes
-    if not events:
-        raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
     triggers = _triggers(topics.get("camera_capture", topics.get("camera_trigger")))
-    notes = [f"{path.name}: {count(in_order(events))}, {len(triggers)} pictures triggered"]
-    if log.file_corruption:
-        notes.append(f"{path.name}: parts of it are damaged and left out")
-    return RecordedLog(path.name, in_order(events), triggers, utc_minus_clock_ns, tuple(notes))
+    return made_log(path, events, triggers, utc_minus_clock_ns, damaged=int(log.file_corruption))
 
 
 def _ns(data: Any) -> list[int]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from onboard.messages import Attitude, Event, Gnss
+from onboard.errors import InputError
+from onboard.messages import Attitude, Event, Gnss, Height
+from tools.logs.plausible import plausible
 from tools.truth import Track, track_of
 
 
@@ -21,13 +25,23 @@ class Trigger:
 @dataclass(frozen=True)
 class RecordedLog:
     """events: in order of their times, the log's clock, which starts anywhere. triggers: in
-    order. utc_minus_clock_ns: Unix time minus the log's, None where it does not tell."""
+    order. utc_minus_clock_ns: Unix time minus the log's, None where it does not tell.
+    gimbal: the Attitude events are a gimbal's own, not the airframe's."""
 
     name: str
     events: tuple[Event, ...]
     triggers: tuple[Trigger, ...]
     utc_minus_clock_ns: int | None
     notes: tuple[str, ...]
+    gimbal: bool = False
+
+    @property
+    def start_ns(self) -> int:
+        return self.events[0].time_ns
+
+    @property
+    def end_ns(self) -> int:
+        return self.events[-1].time_ns
 
     @property
     def track(self) -> Track:
@@ -50,7 +64,39 @@ def in_order(events: Sequence[Event]) -> tuple[Event, ...]:
     return tuple(sorted(events, key=lambda event: event.time_ns))
 
 
+def made_log(
+    path: Path,
+    events: Iterable[Event],
+    triggers: Sequence[Trigger],
+    utc_minus_clock_ns: int | None,
+    damaged: int = 0,
+    gimbal: bool = False,
+) -> RecordedLog:
+    """What every reader ends with. damaged: how many messages could not be read.
+
+    Raises InputError when nothing is left that tells of a flight.
+    """
+    kept, impossible = plausible(events)
+    if not any(isinstance(event, Attitude | Height | Gnss) for event in kept):
+        raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
+    ordered = in_order(kept)
+    seen = [t for t in triggers if ordered[0].time_ns <= t.time_ns <= ordered[-1].time_ns]
+    notes = [f"{path.name}: {count(ordered)}, {len(seen)} pictures triggered"]
+    if damaged:
+        notes.append(f"{path.name}: {damaged} damaged messages left out")
+    if impossible:
+        notes.append(f"{path.name}: {impossible} messages with impossible numbers left out")
+    return RecordedLog(
+        path.name,
+        ordered,
+        tuple(sorted(seen, key=lambda t: t.time_ns)),
+        utc_minus_clock_ns,
+        tuple(notes),
+        gimbal,
+    )
+
+
 def count(events: Sequence[Event]) -> str:
     """'120 Attitude, 40 Gnss': a note for people."""
-    names = [type(event).__name__ for event in events]
-    return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+    names = Counter(type(event).__name__ for event in events)
+    return ", ".join(f"{number} {name}" for name, number in names.items())

@@ -13,15 +13,23 @@ from typing import Any
 from onboard.autopilot.decode import Decoder
 from onboard.autopilot.timesync import TimeSync
 from onboard.errors import InputError
-from onboard.messages import Event, Gnss, ParameterValue
+from onboard.messages import Event, ParameterValue
 from tools.logs.quiet import quiet
-from tools.logs.recorded_log import RecordedLog, Trigger, count, in_order
+from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 os.environ["MAVLINK20"] = "1"  # pymavlink reads it on import
 from pymavlink import mavutil
 
 AUTOPILOT = 1  # its component id
-TRIGGERS = ("CAMERA_FEEDBACK", "CAMERA_IMAGE_CAPTURED", "CAMERA_TRIGGER")
+CAMERAS = range(100, 106)  # MAV_COMP_ID_CAMERA to CAMERA6
+# Best first, with the field that numbers the pictures: #180, #263, #112.
+TRIGGERS = {
+    "CAMERA_FEEDBACK": "img_idx",
+    "CAMERA_IMAGE_CAPTURED": "image_index",
+    "CAMERA_TRIGGER": "seq",
+}
+UNIX_NS = 10**18  # in 2001; larger times count in Unix time, not from boot
+MAX_LATE_NS = 60_000_000_000  # a note of a picture that comes later by this is of another boot
 MOST_DAMAGED = 1000  # messages, then the rest is given up
 
 
@@ -30,7 +38,7 @@ def read_tlog(path: Path) -> RecordedLog:
     clock = TimeSync()
     decoder = Decoder(clock)
     events: list[Event] = []
-    triggers: list[Trigger] = []
+    triggers = _Triggers(clock)
     vehicle: int | None = None
     damaged = 0
     with quiet():
@@ -46,33 +54,61 @@ def read_tlog(path: Path) -> RecordedLog:
                 continue
             if m is None:
                 break
-            if m.get_type() == "BAD_DATA" or m.get_srcComponent() != AUTOPILOT:
+            component = m.get_srcComponent()
+            from_camera = component in CAMERAS and m.get_type() in TRIGGERS
+            if m.get_type() == "BAD_DATA" or not (component == AUTOPILOT or from_camera):
                 continue
             if vehicle is None and m.get_type() == "HEARTBEAT":
                 vehicle = m.get_srcSystem()
             if m.get_srcSystem() != vehicle:
                 continue
             arrival_ns = round(m._timestamp * 1e6) * 1000
-            if m.get_type() in TRIGGERS:
-                triggers.append(_trigger(m, clock, arrival_ns))
-            events += decoder.decode(m, arrival_ns)
+            triggers.hear(m, arrival_ns)
+            if not from_camera:
+                events += decoder.decode(m, arrival_ns)
     events = [e for e in events if not isinstance(e, ParameterValue)]
-    if not any(isinstance(event, Gnss) for event in events) and len(events) < 2:
-        raise InputError(f"{path}: holds no flight's MAVLink; give a .tlog file")
-    ordered = in_order(events)
-    notes = [f"{path.name}: {count(ordered)}, {len(triggers)} pictures triggered"]
-    if damaged:
-        notes.append(f"{path.name}: {damaged} damaged messages left out")
-    return RecordedLog(path.name, ordered, tuple(triggers), 0, tuple(notes))
+    return made_log(path, events, triggers.best, 0, damaged)
 
 
-def _trigger(m: Any, clock: TimeSync, arrival_ns: int) -> Trigger:
-    """CAMERA_FEEDBACK (#180) counts in Unix microseconds, CAMERA_IMAGE_CAPTURED (#263) and
-    CAMERA_TRIGGER (#112) mostly since boot: then by the autopilot's clock."""
-    if m.get_type() == "CAMERA_IMAGE_CAPTURED":
-        time_ns = clock.host_ns_of_past(int(m.time_boot_ms) * 1_000_000, arrival_ns)
-    else:
-        time_ns = clock.host_ns_of_past(int(m.time_usec) * 1000, arrival_ns)
-    lat, lon = getattr(m, "lat", 0), getattr(m, "lng", getattr(m, "lon", 0))
-    place = (lat * 1e-7, lon * 1e-7) if lat or lon else (None, None)
-    return Trigger(arrival_ns if time_ns is None else time_ns, *place)
+class _Triggers:
+    """Notes of pictures taken: of one kind only, as a camera often causes several."""
+
+    def __init__(self, clock: TimeSync) -> None:
+        self._clock = clock
+        self._of_kind: dict[str, dict[tuple[int, int], Trigger]] = {kind: {} for kind in TRIGGERS}
+        self._unix_minus_boot_ns: int | None = None
+
+    @property
+    def best(self) -> list[Trigger]:
+        return next((list(seen.values()) for seen in self._of_kind.values() if seen), [])
+
+    def hear(self, m: Any, arrival_ns: int) -> None:
+        """Doubles of one picture, sent over several links, count once."""
+        kind = m.get_type()
+        if kind == "SYSTEM_TIME" and m.time_unix_usec:
+            self._unix_minus_boot_ns = int(m.time_unix_usec) * 1000 - int(m.time_boot_ms) * 10**6
+        elif kind in TRIGGERS:
+            stamp = m.time_boot_ms if kind == "CAMERA_IMAGE_CAPTURED" else m.time_usec
+            which = int(getattr(m, TRIGGERS[kind])), int(stamp)
+            lat, lon = getattr(m, "lat", 0), getattr(m, "lng", getattr(m, "lon", 0))
+            place = (lat * 1e-7, lon * 1e-7) if lat or lon else (None, None)
+            trigger = Trigger(self._time_ns(m, arrival_ns), *place)
+            self._of_kind[kind].setdefault(which, trigger)
+
+    def _time_ns(self, m: Any, arrival_ns: int) -> int:
+        """By the autopilot's clock since boot; what it counts in Unix time is brought there by
+        SYSTEM_TIME (#2), as the recorder's own Unix time may be seconds off."""
+        if m.get_srcComponent() != AUTOPILOT:
+            return arrival_ns
+        if m.get_type() == "CAMERA_IMAGE_CAPTURED":
+            boot_ns = int(m.time_boot_ms) * 10**6
+        else:
+            boot_ns = int(m.time_usec) * 1000
+        if boot_ns > UNIX_NS:
+            if self._unix_minus_boot_ns is None:
+                return arrival_ns
+            boot_ns -= self._unix_minus_boot_ns
+        time_ns = self._clock.host_ns_of_past(boot_ns, arrival_ns)
+        if time_ns is None or not 0 <= arrival_ns - time_ns <= MAX_LATE_NS:
+            return arrival_ns
+        return time_ns

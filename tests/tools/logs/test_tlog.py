@@ -33,14 +33,18 @@ def tlog(seconds: float = 4.0, reboot_s: float | None = None) -> bytes:
             kind, autopilot = mavlink.MAV_TYPE_QUADROTOR, mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA
             add(at_s, mavlink.MAVLink_heartbeat_message(kind, autopilot, 0, 0, 4, 3), speaker)
             add(at_s, mavlink.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3), station)
+            unix_us = START_US + 7_000_000 + round(at_s * 1e6)  # the recorder's is 7 s late
+            add(at_s, mavlink.MAVLink_system_time_message(unix_us, ms), speaker)
         add(at_s, mavlink.MAVLink_attitude_message(ms, 0.1, -0.2, 1.0, 0, 0, 0), speaker)
         lat, lon = 472_000_000 + i, 85_000_000
         position = (ms, lat, lon, 520_000, 100_000, 0, 0, 0, 0)
         add(at_s, mavlink.MAVLink_global_position_int_message(*position), speaker)
         gps = (ms * 1000, 3, lat, lon, 520_000, 80, 90, 1000, 9000, 12, 0, 0, 900, 1500, 300)
         add(at_s, mavlink.MAVLink_gps_raw_int_message(*gps), speaker)
-    feedback = (START_US + 2_000_000, 0, 0, 1, 472_000_000, 85_000_000, 520, 100, 0, 0, 0, 0, 0, 1)
-    add(seconds, mavlink.MAVLink_camera_feedback_message(*feedback), speaker)
+    feedback = (START_US + 9_000_000, 0, 0, 1, 472_000_000, 85_000_000, 520, 100, 0, 0, 0, 0, 0, 1)
+    for _ in range(2):  # over two links
+        add(seconds, mavlink.MAVLink_camera_feedback_message(*feedback), speaker)
+    add(2.0, mavlink.MAVLink_camera_trigger_message(102_000_000, 1), speaker)
     return bytes(data)
 
 
@@ -62,7 +66,7 @@ def test_a_log_in_the_navigators_units(tmp_path):
     fixes = [e for e in log.events if isinstance(e, Gnss)]
     assert fixes[-1].has_fix and fixes[-1].satellites == 12
     assert abs(fixes[-1].time_ns - (START_US + 3_900_000) * 1000) < 200_000_000
-    assert len(log.triggers) == 1
+    assert [t.time_ns for t in log.triggers] == pytest.approx([(START_US + 2e6) * 1000], abs=10e6)
     assert log.utc_minus_clock_ns == 0
 
 
