@@ -8,8 +8,8 @@ Rules that are not in the filter itself:
   take the estimate along. It carries the estimate when no fix has come for CARRY_AFTER_S, so
   that coasting starts from a good place; such an estimate says so and is never `tracking`.
 - A fix outside the gate is refused. It replaces the estimate only when several such fixes
-  agree with one another and nothing that agreed with the estimate came since the first of
-  them. A trusted GNSS that agrees counts as such for AGREEMENT_HOLDS_S after a fix that did:
+  agree with one another, nothing that agreed with the estimate came since the first of them,
+  and the estimate is no longer `tracking`: some seconds of one mistake are not enough. A trusted GNSS that agrees counts as such for AGREEMENT_HOLDS_S after a fix that did:
   then both cannot be wrong alike. An estimate that GNSS alone made has no such protection.
 - While the estimate is uncertain the gate says little: a fix needs the same agreement.
 - GNSS outside the gate is left out; it starts the estimate again only when that is lost.
@@ -35,6 +35,7 @@ from onboard.messages import (
     Prior,
     Refusal,
 )
+from onboard.outputs.moment import MAX_TRUSTED_ACCURACY_M
 from onboard.position_filter import GATE_D2, AirVelocity, Exposure, FilterState, Position, sigma
 from onboard.protection import protection_of
 from onboard.reasons import Mode, Reason, Stage
@@ -42,7 +43,9 @@ from onboard.relocalization import Relocalizer
 
 COASTING_AFTER_S = 5.0  # without a position: ten missed at the slowest useful rate of 2 Hz
 LOST_AFTER_S = 60.0
-UNCERTAIN_SIGMA_M = 25.0  # beyond, the gate would let a wrong fix move the estimate by 100 m
+# Beyond, nothing is told to the autopilot, which jumps onto what it is told first: one fix must not
+# end the silence.
+UNCERTAIN_ACCURACY_M = MAX_TRUSTED_ACCURACY_M
 LOST_SIGMA_M = 250.0  # half a minute without anything; a wider prior helps no more than none
 VELOCITY_HOLDS_S = 2.0  # after visual motion the velocity counts as measured this long
 MIN_PRIOR_SIGMA_M = 15.0  # narrower would hide that the filter is wrong
@@ -128,11 +131,11 @@ class Estimator:
             if state is None:
                 detail = "older than the estimator's memory"
                 return Refusal(fix.time_ns, Stage.FUSE, Reason.OUT_OF_ORDER, detail)
-            sigma_m = sigma(state.position_covariance)
+            accuracy_m = math.sqrt(float(np.trace(state.position_covariance)))
             if self._contradicts_agreed(measured, state):
                 reason = Reason.INNOVATION_TOO_LARGE
                 detail = "far from where GNSS and the estimate agree to be"
-            elif sigma_m <= UNCERTAIN_SIGMA_M:
+            elif accuracy_m <= UNCERTAIN_ACCURACY_M:
                 d2 = self._history.insert(measured)
                 if _accepted(d2):
                     self._relocalizer.clear()
@@ -141,8 +144,11 @@ class Estimator:
                 reason = Reason.INNOVATION_TOO_LARGE
                 detail = f"{math.sqrt(d2 or 0.0):.1f} sigma off, allowed {math.sqrt(GATE_D2):.1f}"
             else:
-                detail = f"the estimate is good to {sigma_m:.0f} m only; waiting for agreement"
-        confirmed = self._relocalizer.add_fix(measured)
+                detail = f"the estimate is good to {accuracy_m:.0f} m only; waiting for agreement"
+        stays = (
+            reason is Reason.INNOVATION_TOO_LARGE and self.mode_at(fix.time_ns) is Mode.TRACKING
+        )
+        confirmed = self._relocalizer.add_fix(measured, believes=not stays)
         if confirmed is None:
             return Refusal(fix.time_ns, Stage.FUSE, reason, detail)
         self._history = confirmed

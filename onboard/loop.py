@@ -144,7 +144,7 @@ class Navigator:
         with _failure_refuses(work):
             if isinstance(work.frame, RecordedFrame):
                 look = self._localizer.look_again(work.frame)
-            elif refusal := self._frozen.check(work.frame, work.attitude, work.height):
+            elif refusal := self._frozen.check(work.frame):
                 look = FrameResult(work.frame.name, work.frame.time_ns, None, refusal)
             else:
                 look = self._localizer.look(

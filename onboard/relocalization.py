@@ -24,15 +24,19 @@ MAX_AGREEING_SIGMA_M = 65.0
 # apart over 9 km2, without motion, three agreed in one run of 25.
 LOOSE_SIGMA_M = 30.0
 LOOSE_COUNT = 0.5
+# Pictures taken sooner after one another show the same ground: what is mistaken once is mistaken
+# again, so they count as one.
+APART_NS = 500_000_000
 MAX_HYPOTHESES = 16
 HYPOTHESIS_LIFE_NS = 60_000_000_000  # without another fix
 
 
 @dataclass
 class Hypothesis:
-    """agreement: how many fixes speak for it, loose ones by half."""
+    """agreement: how many fixes speak for it, loose ones by half. counted_ns: the last of them."""
 
     history: FilterHistory
+    counted_ns: int
     agreement: float = 1.0
 
 
@@ -53,15 +57,15 @@ class Relocalizer:
         for hypothesis in self._hypotheses:
             hypothesis.history.insert(air)
 
-    def add_fix(self, fix: Position) -> FilterHistory | None:
+    def add_fix(self, fix: Position, believes: bool = True) -> FilterHistory | None:
         """Returns the hypothesis that the fix confirms, which is the caller's from then on;
-        None while there is none."""
+        None while there is none. believes False: it is kept for later."""
         oldest_ns = fix.time_ns - HYPOTHESIS_LIFE_NS
         alive = [h for h in self._hypotheses if h.history.newest.position_ns >= oldest_ns]
         joined = [h for h in alive if _joins(h, fix)]
-        self._hypotheses = [*alive[1 - MAX_HYPOTHESES :], Hypothesis(FilterHistory(fix))]
+        self._hypotheses = [*alive[1 - MAX_HYPOTHESES :], Hypothesis(FilterHistory(fix), fix.time_ns)]
         best = max(joined, key=lambda h: h.agreement, default=None)
-        if best is None or best.agreement < CONFIRMING_FIXES:
+        if not believes or best is None or best.agreement < CONFIRMING_FIXES:
             return None
         rivals = [h.agreement for h in self._hypotheses if not _agree(best.history, h.history)]
         if best.agreement - max(rivals, default=0.0) < CONFIRMING_LEAD:
@@ -80,7 +84,9 @@ def _joins(hypothesis: Hypothesis, fix: Position) -> bool:
     d2 = hypothesis.history.insert(fix)
     if d2 is None or d2 > GATE_D2:
         return False
-    hypothesis.agreement += LOOSE_COUNT if sigma_m > LOOSE_SIGMA_M else 1.0
+    if fix.time_ns - hypothesis.counted_ns >= APART_NS:
+        hypothesis.agreement += LOOSE_COUNT if sigma_m > LOOSE_SIGMA_M else 1.0
+        hypothesis.counted_ns = fix.time_ns
     return True
 
 

@@ -122,9 +122,18 @@ def test_a_wild_fix_after_coasting_moves_nothing() -> None:
 
 def test_fixes_that_agree_win_in_the_end() -> None:
     estimator = tracking()
-    refused = [estimator.add_fix(fix(20 + i, 60.0)) for i in (1, 2, 3)]
-    assert [r is not None for r in refused] == [True, True, False]
-    assert error_at(estimator, 23) == pytest.approx(60.0, abs=5.0)
+    refused = [estimator.add_fix(fix(20 + i, 60.0)) is not None for i in range(1, 8)]
+    assert all(refused[:2]) and not any(refused[5:])
+    assert error_at(estimator, 27) == pytest.approx(60.0, abs=5.0)
+
+
+def test_a_burst_of_one_mistake_moves_nothing() -> None:
+    """Five frames a second of the same wrong place for two seconds: ten fixes that agree."""
+    estimator = tracking()
+    for i in range(1, 11):
+        assert estimator.add_fix(fix(20 + i / 5, 60.0)) is not None
+    assert error_at(estimator, 22) < 4.0
+    assert estimator.add_fix(fix(22.2)) is None
 
 
 def test_but_not_while_gnss_agrees_with_the_estimate() -> None:
