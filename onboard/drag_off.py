@@ -26,9 +26,9 @@ CLIP_SIGMAS = 3.5  # one wrong fix counts no more than this
 MIN_STEP_S = 0.4  # fixes nearer in time share their errors
 ONSET_EVERY_S, ONSET_KEPT_S = 3.0, 120.0
 # Twice the log-likelihood ratio. Were the model exact 36 would be exceeded once in 7e7 fixes; over
-# a map that is wrong by up to 16 m, another way every 500 m, 37 was seen once in ten hours, and
-# at 50 a receiver led away by 1 m/s is found within 28 m (`tools.gnss_study`).
-SUSPICIOUS, CERTAIN = 18.0, 50.0
+# a map that is wrong by up to 16 m, another way every 500 m, 37 was the most in 20 h of
+# `tools.gnss_study`. At 42 all of 45 receivers led away by 1 m/s were found within 28 m.
+SUSPICIOUS, CERTAIN = 18.0, 42.0
 SUSPICIOUS_M, CERTAIN_M = 10.0, 15.0
 MIN_FIXES, MIN_LASTED_S = 5, 3.0
 AGREES_SIGMAS = 2.5  # of the wander: where GNSS has to be to be believed again
