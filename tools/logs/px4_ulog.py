@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,28 @@ def read_ulog(path: Path) -> RecordedLog:
             "autopilot wrote it"
         ) from e
     topics = {d.name: d.data for d in reversed(log.data_list)}  # the first instance of each
-    events: list[Event] = [
-        *_attitudes(topics.get("vehicle_attitude")),
-        *_heights(topics.get("vehicle_local_position")),
-        *_air(topics),
-    ]
     gps = topics.get("vehicle_gps_position", topics.get("sensor_gps"))
-    fixes, utc_minus_clock_ns = _gnss(gps)
-    events += fixes
-    triggers = _triggers(topics.get("camera_capture", topics.get("camera_trigger")))
-    return made_log(path, events, triggers, utc_minus_clock_ns, damaged=int(log.file_corruption))
+    pictures = topics.get("camera_capture", topics.get("camera_trigger"))
+    events: list[Event] = []
+    unknown: list[str] = []
+    for what, told in (
+        ("attitude", lambda: _attitudes(topics.get("vehicle_attitude"))),
+        ("height", lambda: _heights(topics.get("vehicle_local_position"))),
+        ("airspeed and wind", lambda: _air(topics)),
+        ("receiver", lambda: _gnss(gps)),
+    ):
+        try:
+            events += told()
+        except (KeyError, ValueError, OverflowError, TypeError) as e:
+            unknown.append(f"{path.name}: its {what} is told in a way that is not known ({e})")
+    try:
+        triggers, utc_minus_clock_ns = _triggers(pictures), _utc_minus_clock_ns(gps)
+    except (KeyError, ValueError, OverflowError, TypeError):
+        triggers, utc_minus_clock_ns = (), None
+    if not events and unknown:
+        raise InputError(f"{unknown[0]}; give the log of a PX4 of 1.11 or later")
+    made = made_log(path, events, triggers, utc_minus_clock_ns, damaged=int(log.file_corruption))
+    return replace(made, notes=(*made.notes, *unknown))
 
 
 def _ns(data: Any) -> list[int]:
@@ -93,15 +106,14 @@ def _heights(data: Any) -> list[Event]:
     return events
 
 
-def _gnss(data: Any) -> tuple[list[Event], int | None]:
+def _gnss(data: Any) -> list[Event]:
     if data is None:
-        return [], None
+        return []
     new = "latitude_deg" in data
     lat = data["latitude_deg"] if new else data["lat"] * DEG7
     lon = data["longitude_deg"] if new else data["lon"] * DEG7
     amsl_m = data["altitude_msl_m"] if new else data["alt"] * MM
     events: list[Event] = []
-    utc_minus_clock_ns = None
     for i, ns in enumerate(_ns(data)):
         has_fix = int(data["fix_type"][i]) >= MIN_FIX
         velocity_valid = bool(data["vel_ned_valid"][i])
@@ -120,10 +132,16 @@ def _gnss(data: Any) -> tuple[list[Event], int | None]:
                 velocity_sigma_m_s=float(data["s_variance_m_s"][i]),
             )
         )
-        utc_us = int(data["time_utc_usec"][i])
-        if has_fix and utc_us:
-            utc_minus_clock_ns = utc_us * 1000 - ns
-    return events, utc_minus_clock_ns
+    return events
+
+
+def _utc_minus_clock_ns(data: Any) -> int | None:
+    """By the last fix that tells it."""
+    if data is None:
+        return None
+    told = zip(data["time_utc_usec"], data["fix_type"], _ns(data), strict=True)
+    known = [int(us) * 1000 - ns for us, fix_type, ns in told if us and fix_type >= MIN_FIX]
+    return known[-1] if known else None
 
 
 def _air(topics: dict[str, Any]) -> list[Event]:
