@@ -9,8 +9,9 @@ Rules that are not in the filter itself:
   that coasting starts from a good place; such an estimate says so and is never `tracking`.
 - A fix outside the gate is refused. It replaces the estimate only when several such fixes
   agree with one another, nothing that agreed with the estimate came since the first of them,
-  and the estimate is no longer `tracking`: some seconds of one mistake are not enough. A trusted GNSS that agrees counts as such for AGREEMENT_HOLDS_S after a fix that did:
-  then both cannot be wrong alike. An estimate that GNSS alone made has no such protection.
+  and the estimate is no longer `tracking`: some seconds of one mistake are not enough. A
+  trusted GNSS that agrees counts as such for AGREEMENT_HOLDS_S after a fix that did: then both
+  cannot be wrong alike. An estimate that GNSS alone made has no such protection.
 - While the estimate is uncertain the gate says little: a fix needs the same agreement.
 - GNSS outside the gate is left out; it starts the estimate again only when that is lost.
 - Without a position for long, or too uncertain, the estimate is dropped: lost, silence.
@@ -145,9 +146,7 @@ class Estimator:
                 detail = f"{math.sqrt(d2 or 0.0):.1f} sigma off, allowed {math.sqrt(GATE_D2):.1f}"
             else:
                 detail = f"the estimate is good to {accuracy_m:.0f} m only; waiting for agreement"
-        stays = (
-            reason is Reason.INNOVATION_TOO_LARGE and self.mode_at(fix.time_ns) is Mode.TRACKING
-        )
+        stays = reason is Reason.INNOVATION_TOO_LARGE and self.mode_at(fix.time_ns) is Mode.TRACKING
         confirmed = self._relocalizer.add_fix(measured, believes=not stays)
         if confirmed is None:
             return Refusal(fix.time_ns, Stage.FUSE, reason, detail)

@@ -181,6 +181,8 @@ class Navigator:
             latency_ms = dict(result.latency_ms)
             with timed(latency_ms, Stage.FUSE.value):
                 fix, refusal = self._fusion.add_fix(result.fix, sight, work.agl_sigma_m)
+            if refusal is None:
+                self._telemetry.trust_heights(result.time_ns)
             result = replace(result, fix=None if refusal else fix, refusal=refusal)
             result = replace(result, latency_ms=latency_ms)
         return replace(result, estimate=self.estimate_at(work.frame.time_ns))

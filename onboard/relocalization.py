@@ -63,7 +63,10 @@ class Relocalizer:
         oldest_ns = fix.time_ns - HYPOTHESIS_LIFE_NS
         alive = [h for h in self._hypotheses if h.history.newest.position_ns >= oldest_ns]
         joined = [h for h in alive if _joins(h, fix)]
-        self._hypotheses = [*alive[1 - MAX_HYPOTHESES :], Hypothesis(FilterHistory(fix), fix.time_ns)]
+        self._hypotheses = [
+            *alive[1 - MAX_HYPOTHESES :],
+            Hypothesis(FilterHistory(fix), fix.time_ns),
+        ]
         best = max(joined, key=lambda h: h.agreement, default=None)
         if not believes or best is None or best.agreement < CONFIRMING_FIXES:
             return None

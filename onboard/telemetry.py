@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +19,9 @@ MAX_ATTITUDE_GAP_NS = 500_000_000
 MAX_ATTITUDE_HOLD_NS = 50_000_000
 MAX_HEIGHT_GAP_NS = 5_000_000_000
 MAX_HEIGHT_HOLD_NS = 1_000_000_000
+# Two heights that differ by more contradict each other: a sensor jumped, or another took over.
+MAX_CLIMB_M_S = 25.0  # a fast plane in a dive
+HEIGHT_NOISE_M = 5.0
 
 
 class _Timed(Protocol):
@@ -76,6 +80,8 @@ class Telemetry:
         self._delay_ns = round(attitude_delay_s * 1e9)
         self._attitudes: _Track[Attitude] = _Track(MAX_ATTITUDE_GAP_NS, MAX_ATTITUDE_HOLD_NS)
         self._heights: _Track[Height] = _Track(MAX_HEIGHT_GAP_NS, MAX_HEIGHT_HOLD_NS)
+        self._newest_height: Height | None = None
+        self._doubt_m, self._doubted_ns = 0.0, 0
 
     def add_attitude(self, attitude: Attitude) -> None:
         if all(map(math.isfinite, (attitude.roll, attitude.pitch, attitude.yaw))):
@@ -84,7 +90,25 @@ class Telemetry:
     def add_height(self, height: Height) -> None:
         amsl_m = 0.0 if height.amsl_m is None else height.amsl_m
         if all(map(math.isfinite, (height.agl_m, amsl_m, height.sigma_m))):
-            self._heights.add(height)
+            self._doubt(height)
+            sigma_m = math.hypot(height.sigma_m, self._doubt_m)
+            self._heights.add(replace(height, sigma_m=sigma_m))
+
+    def trust_heights(self, since_ns: int) -> None:
+        """A match of an exposure at since_ns had the right scale: what jumped before was right."""
+        if since_ns >= self._doubted_ns:
+            self._doubt_m = 0.0
+
+    def _doubt(self, height: Height) -> None:
+        """After a jump nobody knows which side was wrong: by so much either may be."""
+        before, self._newest_height = self._newest_height, height
+        if before is None or not 0 <= height.time_ns - before.time_ns <= KEPT_NS:
+            return
+        climb_m = MAX_CLIMB_M_S * (height.time_ns - before.time_ns) * 1e-9
+        jump_m = abs(height.agl_m - before.agl_m)
+        if jump_m > climb_m + HEIGHT_NOISE_M:
+            self._doubt_m = max(self._doubt_m, jump_m)
+            self._doubted_ns = height.time_ns
 
     def attitude_at(self, time_ns: int) -> Attitude | None:
         """Turned along the shortest arc between the samples around time_ns."""

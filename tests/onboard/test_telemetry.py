@@ -11,6 +11,8 @@ from onboard.camera import rotation_matrix
 from onboard.messages import Attitude, Height
 from onboard.telemetry import Telemetry
 
+SECOND = 1_000_000_000
+
 MS = 1_000_000
 angles = st.floats(-math.pi, math.pi)
 tilts = st.floats(-1.5, 1.5)
@@ -104,3 +106,19 @@ def test_the_past_is_forgotten() -> None:
         telemetry.add_height(Height(second * 1000 * MS, 100.0))
     assert telemetry.height_at(0) is None
     assert telemetry.height_at(99_000 * MS) is not None
+
+
+def test_a_height_that_jumps_is_doubted_until_a_match_agrees():
+    telemetry = Telemetry()
+    for i in range(20):
+        telemetry.add_height(Height(i * SECOND // 10, 100.0 + i * 0.5, None, 3.0))
+    assert telemetry.height_at(19 * SECOND // 10).sigma_m == 3.0
+    for i in range(20, 40):
+        telemetry.add_height(Height(i * SECOND // 10, 150.0, None, 3.0))
+    assert telemetry.height_at(3 * SECOND).sigma_m > 40.0
+    telemetry.trust_heights(SECOND)  # of a frame before the jump
+    telemetry.add_height(Height(4 * SECOND, 150.0, None, 3.0))
+    assert telemetry.height_at(4 * SECOND).sigma_m > 40.0
+    telemetry.trust_heights(3 * SECOND)
+    telemetry.add_height(Height(41 * SECOND // 10, 150.0, None, 3.0))
+    assert telemetry.height_at(41 * SECOND // 10).sigma_m == 3.0
