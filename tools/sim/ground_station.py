@@ -64,7 +64,7 @@ class GroundStation:
         idle: Callable[[], object] = lambda: None,
     ) -> None:
         """idle: makes the clock of a double move. Raises InputError when nobody answers."""
-        self._address = address
+        self._address, self._wait_s, self._idle = address, wait_s, idle
         self.clock_ns = 0  # the autopilot's, from its newest ATTITUDE
         self.truth: list[Truth] = []
         self.mode, self.armed = "", False
@@ -184,6 +184,15 @@ class GroundStation:
     def reboot(self) -> None:
         """MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN (#246), in flight too: a crash of the autopilot."""
         self.command(mavlink.MAV_CMD_PREFLIGHT_REBOOT_SHUTDOWN, 1, 0, 0, 0, 0, FORCE_REBOOT)
+
+    def connect_again(self) -> None:
+        """After a reboot. Raises InputError when it does not come back."""
+        self._connection.close()
+        time.sleep(RETRY_S)
+        self._connection, _ = _connect(self._address, self._wait_s, self._idle)
+        self.truth.clear()
+        self.position = None
+        self.request_streams()
 
     @property
     def height_m(self) -> float:
