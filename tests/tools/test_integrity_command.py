@@ -5,7 +5,12 @@ import json
 
 import pytest
 
+from onboard.describe import Describer
+from onboard.map_pack import MapPack
+from onboard.model_bundle import load_bundle
+from tools import integrity_flights
 from tools.cli import main
+from tools.integrity_grounds import open_ground
 
 
 def study(small_area, out, *more):
@@ -34,16 +39,16 @@ def test_a_study_counts_its_fixes_and_goes_on_where_it_was_killed(small_area, tm
     assert "cases of another study" in capsys.readouterr().err
 
 
-def test_a_flight_claims_at_every_moment(small_area, tmp_path):
-    from tools.integrity_flights import CLAIM_S, GNSS_S, SECONDS
-
-    study(small_area, tmp_path, "--frames", "0", "--flights", "1")
-    _, case, _ = (tmp_path / "flights.jsonl").read_text().split("\n")
-    rows = json.loads(case)["rows"]
+def test_a_flight_claims_at_every_moment(small_area, monkeypatch):
+    monkeypatch.setattr(integrity_flights, "SECONDS", 30.0)
+    bundle = load_bundle()
+    pack = MapPack.open(small_area.pack, bundle)
+    describer = Describer(bundle)
+    rows = integrity_flights.fly_one(0, 1, open_ground("pack", pack), pack, describer)
     times = [row["time_s"] for row in rows]
-    assert times[0] == GNSS_S and times[-1] >= SECONDS - 2.0
-    assert all(b - a == pytest.approx(CLAIM_S) for a, b in itertools.pairwise(times))
-    assert {row["phase"] for row in rows} >= {"known"}
+    assert times[0] == integrity_flights.GNSS_S and times[-1] >= 28.0
+    step_s = integrity_flights.CLAIM_S
+    assert all(b - a == pytest.approx(step_s) for a, b in itertools.pairwise(times))
     known = [row for row in rows if row["mode"] != "lost" and row["protection_m"] is not None]
     assert all(row["protection_m"] > row["sigma_m"] for row in known)
 
