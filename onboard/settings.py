@@ -84,6 +84,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if value not in known:
             raise InputError(f"{where}: {value!r} is not one of {', '.join(known)}")
         return hint(value)
+    if isinstance(value, str) and "\0" in value:  # no system call takes one
+        raise InputError(f"{where}: {value!r} holds a null character; take it out")
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):

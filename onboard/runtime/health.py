@@ -1,5 +1,5 @@
 """How the parts of a flight fare, about once a second: for the status page, the recording,
-systemd, and the pilot when the machine is throttled."""
+systemd and its log, and the pilot when the machine is throttled."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from onboard.outputs.status_text import NOTICE, WARNING, status_text
 from onboard.recording.recorder import Recorder
 from onboard.recording.steps import PartHealth
 from onboard.runtime.jetson import MachineHealth, machine_health
+from onboard.runtime.problem_log import ProblemLog
 from onboard.runtime.publish_loop import PublishLoop
 from onboard.web.status_board import StatusBoard
 
@@ -44,6 +45,7 @@ class HealthReport:
         self._machine_s = time.monotonic()
         self._told_problem = ""
         self._told_s = -TEXT_EVERY_S
+        self._problems = ProblemLog()
         self._frames = 0
         self._at_s = time.monotonic()
 
@@ -53,7 +55,9 @@ class HealthReport:
         if self._recorder is not None:
             parts.append(self._recording(self._recorder))
         parts.append(self._temperature())
+        now_s = time.monotonic()
         for part in parts:
+            self._problems.note(part.part, part.problem, now_s)
             if self._recorder is not None:
                 self._recorder.note(part)
             if self._board is not None:

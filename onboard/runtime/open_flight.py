@@ -112,8 +112,8 @@ def open_flight(settings: FlightSettings) -> Opened:
             utc_minus_clock_ns=utc_ns if time.time() >= UNIX_S_AT_LEAST else None,
             takeover_file=_takeover_file(settings),
         )
-        recorder = _recorder(equipment, utc_ns, stack)
         board, server = _status_page(settings, pack, stack)
+        recorder = _recorder(equipment, utc_ns, stack)
         journals = [recorder.note] if recorder else []
         journal = fan_out(*journals, *([board.note] if board else []))
         flight = make_flight(equipment, journal, link, nmea)

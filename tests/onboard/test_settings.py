@@ -77,6 +77,13 @@ def test_one_clear_sentence(tmp_path, text, says):
         read(tmp_path, text)
 
 
+def test_a_null_character_that_no_file_name_can_hold():
+    for key, hint in (("path", Path), ("text", str)):
+        record = dataclass(type("Record", (), {"__annotations__": {key: hint}}))
+        with pytest.raises(InputError, match=rf"f: {key}: 'a\\x00b' holds a null character"):
+            settings_from_table({key: "a\0b"}, record, "f")
+
+
 def test_absent_and_binary_files(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         load_settings(tmp_path / "none.toml", Outer)
