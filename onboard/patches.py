@@ -44,16 +44,22 @@ def fit_patches(
     network: Network, view: Description, mask: NDArray[np.bool_], crop: Description
 ) -> PatchFit | None:
     """view and crop must show the same place to within 16 px. mask: (256,256) ground of the
-    view. None when fewer than MIN_PATCHES patches can be compared or agree."""
+    view. None when fewer than MIN_PATCHES patches can be compared, have a peak or agree;
+    `checked` counts those without a peak, too."""
     scores, _ = network.patch_scores(view, crop)
     blocks = TILE_PX // PATCH_PX
     ground = mask.reshape(blocks, PATCH_PX, blocks, PATCH_PX).mean((1, 3)) >= MIN_GROUND
     rows, columns = np.nonzero(ground)
     if len(rows) < MIN_PATCHES:
         return None
-    shifts = _peaks(scores[rows, columns])
+    checked = len(rows)
+    scores = scores[rows, columns]
+    peaked = _has_peak(scores)
+    if peaked.sum() < MIN_PATCHES:
+        return None
+    rows, columns = rows[peaked], columns[peaked]
     source = np.stack([columns + 0.5, rows + 0.5], 1) * PATCH_PX
-    target = source + shifts
+    target = source + _peaks(scores[peaked])
     cv2.setRNGSeed(0)  # the same pictures give the same fit
     transform, inside = cv2.estimateAffinePartial2D(
         source,
@@ -75,10 +81,20 @@ def fit_patches(
         scale=float(np.hypot(a, b)),
         rotation=float(np.arctan2(b, a)),
         inliers=int(kept.sum()),
-        checked=len(rows),
+        checked=checked,
         residual_px=float(np.sqrt((residual**2).sum(1).mean())),
         covariance_px2=_centre_covariance(source[kept], residual),
     )
+
+
+def _has_peak(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(P,9,9) -> (P,). On the border the best is no peak: patches of blank ground fit
+    everywhere alike, their best is the first of all corners, and they agree on it."""
+    p, side, _ = scores.shape
+    row, column = np.divmod(scores.reshape(p, -1).argmax(1), side)
+    last = side - 1
+    inside: NDArray[np.bool_] = (row > 0) & (row < last) & (column > 0) & (column < last)
+    return inside
 
 
 def _peaks(scores: NDArray[np.float32]) -> Floats:
