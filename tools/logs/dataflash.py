@@ -49,9 +49,7 @@ def read_dataflash(path: Path) -> RecordedLog:
                 gathered.add(message)
             except Exception:
                 damaged += 1
-    return made_log(
-        path, gathered.events, gathered.triggers, gathered.utc_minus_clock_ns, damaged
-    )
+    return made_log(path, gathered.events, gathered.triggers, gathered.utc_minus_clock_ns, damaged)
 
 
 class _Gathered:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from onboard.errors import InputError
 from onboard.messages import Attitude, Event, Gnss, Height
+from tools.logs.plausible import NO_POSITION_DEG
 from tools.logs.recorded_log import RecordedLog, made_log
 
 MOST_BYTES = 500_000_000  # two days of video
 HEIGHT_SIGMA_M, GNSS_SIGMA_M = 3.0, 3.0
-NO_POSITION_DEG = 1e-6
 _TIME = re.compile(r"(\d+):(\d\d):(\d\d)[,.](\d{3})\s*-->")
 _FIELD = re.compile(
     r"(latitude|longtitude|longitude|rel_alt|abs_alt|gb_yaw|gb_pitch|gb_roll)\s*:\s*([-+0-9.]+)"
@@ -44,7 +44,8 @@ def read_srt(path: Path) -> RecordedLog:
             continue
         h, m, s, ms = map(int, timed.groups())
         time_ns = (((h * 60 + m) * 60 + s) * 1000 + ms) * 1_000_000
-        utc_ns = _utc_ns(block, time_ns) if utc_ns is None else utc_ns
+        if utc_ns is None and (local_ns := local_time_ns(block)) is not None:
+            utc_ns = local_ns - time_ns
         if not _add(events, time_ns, fields):
             without += 1
     if not events:
@@ -92,13 +93,14 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _utc_ns(block: str, time_ns: int) -> int | None:
-    """The drone writes its own local time: right up to the zone, which pictures share."""
-    found = _DATE.search(block)
+def local_time_ns(text: str) -> int | None:
+    """The first date and time in it, as if it were UTC: the drone writes its own local time,
+    right up to the zone, which pictures share."""
+    found = _DATE.search(text)
     if found is None:
         return None
     try:
         when = datetime.strptime(found[1].replace(",", "."), "%Y-%m-%d %H:%M:%S.%f")
     except ValueError:
         return None
-    return round(when.replace(tzinfo=timezone.utc).timestamp() * 1e6) * 1000 - time_ns
+    return round(when.replace(tzinfo=timezone.utc).timestamp() * 1e6) * 1000

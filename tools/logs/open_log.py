@@ -8,6 +8,7 @@ from pathlib import Path
 from onboard.errors import InputError
 from tools.logs.dataflash import read_dataflash
 from tools.logs.dji_srt import read_srt
+from tools.logs.pose_table import read_pose_table
 from tools.logs.px4_ulog import read_ulog
 from tools.logs.recorded_log import RecordedLog
 from tools.logs.tlog import read_tlog
@@ -17,6 +18,7 @@ READERS: dict[str, Callable[[Path], RecordedLog]] = {
     ".tlog": read_tlog,
     ".ulg": read_ulog,
     ".srt": read_srt,
+    ".csv": read_pose_table,
 }
 
 

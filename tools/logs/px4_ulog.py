@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,13 @@ def read_ulog(path: Path) -> RecordedLog:
     pictures = topics.get("camera_capture", topics.get("camera_trigger"))
     events: list[Event] = []
     unknown: list[str] = []
-    for what, told in (
+    readers: tuple[tuple[str, Callable[[], list[Event]]], ...] = (
         ("attitude", lambda: _attitudes(topics.get("vehicle_attitude"))),
         ("height", lambda: _heights(topics.get("vehicle_local_position"))),
         ("airspeed and wind", lambda: _air(topics)),
         ("receiver", lambda: _gnss(gps)),
-    ):
+    )
+    for what, told in readers:
         try:
             events += told()
         except (KeyError, ValueError, OverflowError, TypeError) as e:
