@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from tools import demo
+from tools import demo, procedural_area
 from tools.cli import main
 
 
 @pytest.fixture
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "SIZE_M", 500.0)
-    monkeypatch.setattr(demo, "GSD_M", 0.6)
+    monkeypatch.setattr(procedural_area, "SIZE_M", 500.0)
+    monkeypatch.setattr(procedural_area, "GSD_M", 0.6)
     monkeypatch.setattr(demo, "ROUTE_M", ((150.0, 150.0), (350.0, 200.0), (200.0, 350.0)))
 
 
@@ -20,7 +20,7 @@ def test_flight_ends_in_positions_on_mavlink_and_a_report(
     said = capsys.readouterr().out
     assert "GPS_INPUT received" in said and "(10.0 Hz)" in said
     assert "HEARTBEAT received" in said and "from 1/197" in said
-    for name in ("report.html", "fixes.csv", "fixes.geojson", "demo.pack/manifest.json"):
+    for name in ("report.html", "fixes.csv", "fixes.geojson", "procedural.pack/manifest.json"):
         assert (tmp_path / "out" / name).stat().st_size > 100
     rows = (tmp_path / "out" / "fixes.csv").read_text().splitlines()
     assert len(rows) == 1 + 9  # a frame a second, the first after a second
