@@ -36,17 +36,35 @@ MAX_YAW_RAD = math.radians(15.0)
 HEIGHT_NOISE_SHARE = 0.02  # of a match's scale
 HEIGHT_DRIFT_M = 0.5  # per root second: ground that rises by 5 % at 10 m/s
 MAX_HEIGHT_SHARE = 0.25
+HEIGHT_HOLDS_S = 100.0  # by HEIGHT_DRIFT_M the ground has changed by a height's usual 5 m
 MATCH_CORRELATED_S = 3.0  # one match errs like the next for this long
 SNAPSHOT_NS, SNAPSHOTS = 10_000_000_000, 18  # three minutes to take back
 
 
 @dataclass(frozen=True)
 class Corrections:
-    """To be added to the yaw and to the height above ground that the autopilot tells."""
+    """To be added to the yaw and to the height above ground that the autopilot tells. The
+    height's was learned of one source, by matches until matched_ns, when told_sigma_m was said
+    of it: see `for_height`."""
 
     yaw: float = 0.0
     agl_m: float = 0.0
     agl_sigma_m: float = math.inf
+    source: str = ""
+    told_sigma_m: float = 0.0
+    matched_ns: int = 0
+
+    def for_height(self, told: Height | None) -> Corrections:
+        """What is left of it for this height: nothing of another source's, ever less without a
+        match, and no more certain than the height itself has become since."""
+        if told is None:
+            return self
+        if told.source != self.source:
+            return Corrections(self.yaw, source=told.source)
+        fade = math.exp(-max(0.0, (told.time_ns - self.matched_ns) * 1e-9) / HEIGHT_HOLDS_S)
+        variance_m2 = fade**2 * self.agl_sigma_m**2 + (1.0 - fade**2) * told.sigma_m**2
+        variance_m2 += max(0.0, told.sigma_m**2 - self.told_sigma_m**2)
+        return replace(self, agl_m=fade * self.agl_m, agl_sigma_m=math.sqrt(variance_m2))
 
     def attitude(self, told: Attitude | None) -> Attitude | None:
         return replace(told, yaw=told.yaw + self.yaw) if told else None
@@ -90,6 +108,7 @@ class FlightCalibration:
         self._snapshots: deque[_Learned] = deque(maxlen=SNAPSHOTS)
         self._yaw, self._yaw_m2 = 0.0, YAW_SIGMA_RAD**2
         self._agl_m, self._agl_m2 = 0.0, math.inf
+        self._agl_source, self._agl_told_m = "", 0.0
         self._matched_ns: int | None = None
 
     @property
@@ -105,7 +124,14 @@ class FlightCalibration:
     def corrections(self) -> Corrections:
         if self._matched_ns is None:
             return Corrections()
-        return Corrections(self._yaw, self._agl_m, math.sqrt(self._agl_m2))
+        return Corrections(
+            self._yaw,
+            self._agl_m,
+            math.sqrt(self._agl_m2),
+            self._agl_source,
+            self._agl_told_m,
+            self._matched_ns,
+        )
 
     def add_match(self, time_ns: int, sight: Sight, agl_sigma_m: float) -> None:
         """An accepted fix's match. agl_sigma_m: the height's own, before any correction."""
@@ -116,6 +142,9 @@ class FlightCalibration:
         if dt <= 0.0:
             return
         self._matched_ns = time_ns
+        if sight.corrections.source != self._agl_source:
+            self._agl_m, self._agl_m2 = 0.0, agl_sigma_m**2
+        self._agl_source, self._agl_told_m = sight.corrections.source, agl_sigma_m
         often = max(1.0, MATCH_CORRELATED_S / dt)
         used = sight.corrections
         self._yaw_m2 = min(YAW_SIGMA_RAD**2, self._yaw_m2 + YAW_DRIFT_RAD**2 * dt)

@@ -129,7 +129,7 @@ class Navigator:
         self._newest_frame_ns = frame.time_ns
         prior = self._fusion.prior_at(frame.time_ns)
         height = self._telemetry.height_at(frame.time_ns)
-        work.corrections = self._fusion.corrections
+        work.corrections = self._fusion.corrections.for_height(height)
         work.attitude = work.corrections.attitude(self._telemetry.attitude_at(frame.time_ns))
         work.height = work.corrections.height(height)
         work.agl_sigma_m = height.sigma_m if height else 0.0

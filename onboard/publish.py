@@ -44,6 +44,7 @@ from onboard.reasons import GnssState, Mode
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000
 VEHICLE_AGE_NS = 5_000_000_000  # an older heartbeat doesn't tell whether it is armed
+SILENT_NS = 3_000_000_000  # three heartbeats: in between the autopilot may have rebooted
 
 MAKERS: dict[Output, tuple[Callable[[Moment], Any | None], int]] = {
     Output.GPS_INPUT: (gps_input, PERIOD_NS),
@@ -97,18 +98,21 @@ class Publisher:
         self._mode: Mode | None = None
         self._policy = Policy(self._settings.when)
         self._jumps = Jumps()
+        self._origin_place: tuple[float, float, float] | None = None
 
     def hear(self, event: Event) -> None:
         """Keeps what the messages are made of."""
         if isinstance(event, Attitude):
             self._now = replace(self._now, attitude=event)
         elif isinstance(event, VehicleState):
+            if self._may_have_rebooted(event):  # its origin is another one then
+                self._now = replace(self._now, origin=None)
             self._now = replace(self._now, vehicle=event)
         elif isinstance(event, LocalOrigin):
-            was = self._now.origin
             place = (event.lat_deg, event.lon_deg, event.amsl_m)
-            if was is not None and (was.lat_deg, was.lon_deg, was.amsl_m) != place:
+            if self._origin_place not in (None, place):
                 self._count_reset()
+            self._origin_place = place
             self._now = replace(self._now, origin=event)
 
     def act(self, now_ns: int, estimate: Estimate | None, gnss: GnssAssessment) -> None:
@@ -158,6 +162,14 @@ class Publisher:
         if vehicle is None or now_ns - vehicle.time_ns > VEHICLE_AGE_NS:
             return False
         return not vehicle.armed
+
+    def _may_have_rebooted(self, vehicle: VehicleState) -> bool:
+        """After a silence, or disarmed all at once: the origin must be heard again."""
+        before = self._now.vehicle
+        if before is None:
+            return False
+        silent = vehicle.time_ns - before.time_ns > SILENT_NS
+        return silent or (before.armed and not vehicle.armed)
 
     def _count_reset(self) -> None:
         self._now = replace(self._now, reset_counter=(self._now.reset_counter + 1) % 256)

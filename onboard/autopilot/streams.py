@@ -61,7 +61,7 @@ COPTER_STREAMS = (
     Stream("DISTANCE_SENSOR", 10.0),
     Stream("ALTITUDE", 5.0, "px4"),
     Stream("TERRAIN_REPORT", 1.0, "ardupilot"),
-    Stream("GPS_GLOBAL_ORIGIN", 0.2),
+    Stream("GPS_GLOBAL_ORIGIN", 1.0),  # after a reboot nothing local is told before it
     Stream("VFR_HUD", 4.0),
     Stream("WIND", 1.0, "ardupilot"),
     Stream("WIND_COV", 1.0, "px4"),

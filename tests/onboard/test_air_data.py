@@ -126,8 +126,8 @@ def test_a_bound_comes_with_what_was_seen_but_not_with_what_gnss_carries() -> No
     estimator.add_gnss(gnss(0))
     carried = estimator.estimate_at(0)
     assert carried is not None and carried.protection_m is None
-    estimator.add_fix(fix(1))
-    seen, later = estimator.estimate_at(SECOND), estimator.estimate_at(8 * SECOND)
+    assert estimator.add_fix(fix(0.8)) is None
+    seen, later = estimator.estimate_at(8 * SECOND // 10), estimator.estimate_at(8 * SECOND)
     assert seen is not None and later is not None
     assert seen.protection_m == pytest.approx(PROTECTION_SIGMAS * sigma(seen.covariance))
     assert later.protection_m is not None and later.protection_m > 3 * seen.protection_m
