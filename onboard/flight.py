@@ -62,6 +62,11 @@ def make_flight(
     """Raises InputError: outputs that can't be had, or not together."""
     settings = equipment.settings
     told = JournalledLink(link, journal)
+    if settings.takeover.method is not TakeoverMethod.OFF and equipment.takeover_file is None:
+        raise InputError("takeover: nowhere to keep what was taken over; name a file")
+    takeover = Takeover(
+        told, settings.takeover, settings.publish, equipment.takeover_file or NOWHERE
+    )
     navigator = Navigator(
         equipment.pack,
         equipment.describer,
@@ -70,11 +75,7 @@ def make_flight(
             use_gnss=settings.gnss.use,
             own_receiver=GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None,
         ),
-    )
-    if settings.takeover.method is not TakeoverMethod.OFF and equipment.takeover_file is None:
-        raise InputError("takeover: nowhere to keep what was taken over; name a file")
-    takeover = Takeover(
-        told, settings.takeover, settings.publish, equipment.takeover_file or NOWHERE
+        doubts_gnss=takeover.doubts_gnss,
     )
     publisher = Publisher(
         told,

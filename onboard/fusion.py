@@ -8,6 +8,8 @@ it was led away is taken back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from onboard.air_data import AirSpeed
@@ -41,11 +43,14 @@ class Fusion:
         direction_sigma_rad: float,
         use_gnss: bool = True,
         own_receiver: int | None = None,
+        doubts_gnss: Callable[[], bool] = lambda: False,
     ) -> None:
         """origin: (lat_deg, lon_deg) of the local metres. direction_sigma_rad: the mounting's.
-        own_receiver: the number under which the autopilot reports what Pilotage sends."""
+        own_receiver: the number under which the autopilot reports what Pilotage sends.
+        doubts_gnss: while it says so, a receiver that looks good makes no position."""
         self._origin = origin
         self._use_gnss = use_gnss
+        self._doubts_gnss = doubts_gnss
         self.estimator = Estimator(origin)
         self.calibration = FlightCalibration(direction_sigma_rad)
         self._airspeed = AirSpeed()
@@ -63,7 +68,7 @@ class Fusion:
             state = self._watch.add_gnss(event, apart_d2)
             if state is GnssState.SPOOFED:
                 self.estimator.doubt_gnss()
-            if state is GnssState.GOOD and self._use_gnss:
+            if state is GnssState.GOOD and self._use_gnss and not self._doubts_gnss():
                 self.estimator.add_gnss(event)
         else:
             if isinstance(event, VehicleState):

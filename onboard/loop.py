@@ -7,7 +7,7 @@ no clock: the same events give the same output.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -83,14 +83,20 @@ class Navigator:
         describer: Describer,
         camera: Camera,
         settings: NavigatorSettings | None = None,
+        doubts_gnss: Callable[[], bool] = lambda: False,
     ) -> None:
+        """doubts_gnss: `takeover.Takeover.doubts_gnss`."""
         settings = settings or NavigatorSettings()
         self._network = describer.network
         self._localizer = Localizer(pack, describer, camera)
         self._telemetry = Telemetry(camera.attitude_delay_s)
         direction_sigma_rad = math.radians(camera.mounting.sigma_deg)
         self._fusion = Fusion(
-            pack.centre, direction_sigma_rad, settings.use_gnss, settings.own_receiver
+            pack.centre,
+            direction_sigma_rad,
+            settings.use_gnss,
+            settings.own_receiver,
+            doubts_gnss,
         )
         self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]

@@ -57,7 +57,9 @@ class Takeover:
         go together, a state file that can't be read."""
         check_takeover(settings, publish)
         self._bad = BAD if publish.when is not PublishWhen.ON_SPOOF else {GnssState.SPOOFED}
-        self._selector = _selector(link, settings.method, TakeoverFile(state_file, settings.method))
+        file = TakeoverFile(state_file, settings.method)
+        self._resumed = file.read() is not None
+        self._selector = _selector(link, settings.method, file)
         self._announcer = Announcer(link)
         self._vehicle: VehicleState | None = None
         self._gnss: Gnss | None = None
@@ -80,6 +82,12 @@ class Takeover:
             Selection.PILOTAGE,
             Selection.GIVING,
         )
+
+    def doubts_gnss(self) -> bool:
+        """Whether the receiver is deselected, or was when the companion died: what looks good
+        again may be the spoofer, and must not make our position."""
+        unread = self._selector is not None and self._selector.selection is Selection.UNKNOWN
+        return self.is_held() or (self._resumed and unread)
 
     def hear(self, event: Event) -> None:
         if isinstance(event, VehicleState):
@@ -140,9 +148,16 @@ class Takeover:
     ) -> int | None:
         """How long the wish must have lasted; None while there is none."""
         trusted = is_trusted(estimate)
+        self._resumed = self._resumed and not trusted
         agrees = trusted and estimate is not None and self._agrees(estimate, now_ns)
         wish, after_ns = decide(
-            selection, armed, trusted, gnss.state in self._bad, gnss.state, agrees
+            selection,
+            armed,
+            trusted,
+            gnss.state in self._bad,
+            gnss.state,
+            agrees,
+            self._resumed,
         )
         if wish is not self._wish:
             self._wish, self._wish_since_ns = wish, now_ns

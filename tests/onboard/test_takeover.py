@@ -17,6 +17,7 @@ from onboard.flight_settings import (
     TakeoverMethod,
     TakeoverSettings,
 )
+from onboard.fusion import Fusion
 from onboard.messages import (
     CommandAck,
     Estimate,
@@ -431,6 +432,38 @@ def test_switched_off_while_holding_the_receiver_is_selected_at_the_next_start(
     flight.fly(5, GOOD_STATE, None, armed=False)
     assert flight.selected == "own"
     assert not flight.file.exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_restart_under_a_spoofer_neither_flies_by_it_nor_gives_back_at_once(
+    tmp_path: Path, method: TakeoverMethod
+) -> None:
+    """The new companion knows nothing of the spoofer, whose position looks perfect."""
+    flight = Flight(tmp_path, method).fly(5)
+    flight.fly(2, GnssState.SPOOFED)
+    assert flight.selected == "pilotage"
+    takeover = flight.start()
+    fusion = Fusion((GOOD.lat_deg, GOOD.lon_deg), 0.02, doubts_gnss=takeover.doubts_gnss)
+    for _ in range(35):
+        fusion.take(Gnss(flight.now_ns, GOOD.lat_deg + 0.01, GOOD.lon_deg, 2.0))
+        flight.tick(estimate=fusion.estimate_at(flight.now_ns), apart_deg=0.01)
+        assert fusion.estimate_at(flight.now_ns) is None
+    assert fusion.gnss_at(flight.now_ns).state is GOOD_STATE
+    assert flight.selected == "pilotage"
+    flight.fly(20, apart_deg=0.01)  # found again by the ground
+    assert flight.selected == "pilotage"
+    flight.start()
+    flight.fly(8, estimate=None)  # never found: its own failsafe would come at 8 s
+    assert flight.selected == "own" and not flight.takeover.doubts_gnss()
+
+
+def test_a_restart_with_nothing_taken_over_trusts_gnss_again(tmp_path: Path) -> None:
+    flight = Flight(tmp_path).fly(5)
+    assert flight.file.exists()  # armed, nothing taken over
+    takeover = flight.start()
+    assert takeover.doubts_gnss()
+    flight.fly(1)
+    assert not takeover.doubts_gnss()
 
 
 def test_what_someone_set_while_the_companion_was_dead_is_theirs(tmp_path: Path) -> None:
