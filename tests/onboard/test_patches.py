@@ -36,7 +36,7 @@ def test_patches_that_peak_together_give_their_shift():
 def test_blank_patches_agree_on_nothing():
     """They fit everywhere alike: their best is the window's first corner, and no shift."""
     assert fit_patches(Scores(np.zeros((8, 8, 9, 9))), NONE, MASK, NONE) is None
-    assert fit_patches(shifted(0, 0), NONE, MASK, NONE) is None
+    assert fit_patches(Scores(np.full((8, 8, 9, 9), 0.7)), NONE, MASK, NONE) is None
 
 
 def test_blank_patches_count_against_the_others():
