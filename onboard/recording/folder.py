@@ -38,23 +38,21 @@ def recordings(folder: Path) -> list[Path]:
 def make_room(folder: Path, current: Path, max_bytes: float) -> str:
     """Deletes the oldest recordings until those left fit the cap and the disk has room.
 
-    current is never deleted. '' when all is well, else one sentence why recording must stop.
+    current is never deleted, and none of the others where that would not make room enough. ''
+    when all is well, else a clause why nothing more can be recorded.
     """
     old = [path for path in recordings(folder) if path != current]
     sizes = {path: path.stat().st_size for path in (*old, current)}
-    while True:
-        too_large = sum(sizes.values()) > max_bytes
-        too_full = shutil.disk_usage(folder).free < MIN_FREE_BYTES
-        if not (too_large or too_full):
-            return ""
-        if not old:
-            break
+    missing = MIN_FREE_BYTES - shutil.disk_usage(folder).free
+    if missing > sum(sizes[path] for path in old):
+        return f"{folder}: less than {MIN_FREE_BYTES >> 20} MB are free"
+    if sizes[current] > max_bytes:
+        return f"{current}: has reached max_gb of {max_bytes / GB:g}"
+    while missing > 0 or sum(sizes.values()) > max_bytes:
         oldest = old.pop(0)
         oldest.unlink(missing_ok=True)
-        del sizes[oldest]
-    if too_full:
-        return f"{folder}: less than {MIN_FREE_BYTES >> 20} MB are free; recording stopped"
-    return f"{current}: has reached max_gb of {max_bytes / GB:g}; recording stopped"
+        missing -= sizes.pop(oldest)
+    return ""
 
 
 def _number(path: Path) -> int:

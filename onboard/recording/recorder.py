@@ -165,7 +165,7 @@ class Recorder:
             if now_s - room_s >= ROOM_EVERY_S:
                 room_s = now_s
                 if problem := make_room(self._folder, self._file.path, self._settings.max_gb * GB):
-                    self._end(problem)
+                    self._end(f"{problem}; recording stopped")
                     return
 
     def _taken(self) -> deque[Step]:

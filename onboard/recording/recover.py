@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def recover(path: Path, out: Path) -> Recovered:
     except OSError as e:
         raise InputError(f"{out}: cannot be written ({e.strerror}); choose a place") from e
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that can't be written: it never was there
+            partial.unlink(missing_ok=True)
     return Recovered(messages, (last_ns - first_ns) * 1e-9, whole)
 
 

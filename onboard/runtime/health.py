@@ -32,14 +32,17 @@ class HealthReport:
         publisher: PublishLoop,
         recorder: Recorder | None,
         board: StatusBoard | None,
+        not_recording: str = "",
         read_machine: Callable[[], MachineHealth] = machine_health,
     ) -> None:
+        """not_recording: why there is no recorder though one is wanted."""
         self._source = source
         self._link = link
         self._session = session
         self._publisher = publisher
         self._recorder = recorder
         self._board = board
+        self._not_recording = not_recording
         self._read_machine = read_machine
         self._machine = read_machine()
         self._machine_s = time.monotonic()
@@ -54,6 +57,8 @@ class HealthReport:
         parts = [self._camera(), self._autopilot(), self._publishing()]
         if self._recorder is not None:
             parts.append(self._recording(self._recorder))
+        elif self._not_recording:
+            parts.append(PartHealth("recorder", self._not_recording, ""))
         parts.append(self._temperature())
         now_s = time.monotonic()
         for part in parts:

@@ -113,16 +113,18 @@ def open_flight(settings: FlightSettings) -> Opened:
             takeover_file=_takeover_file(settings),
         )
         board, server = _status_page(settings, pack, stack)
-        recorder = _recorder(equipment, utc_ns, stack)
+        recorder, not_recording = _recorder(equipment, utc_ns, stack)
         journals = [recorder.note] if recorder else []
         journal = fan_out(*journals, *([board.note] if board else []))
         flight = make_flight(equipment, journal, link, nmea)
         echo = GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None
         session = AutopilotSession(link, own_receiver=echo)
         threads = _threads(flight, source, session)
-        report = HealthReport(source, link, session, threads.publisher, recorder, board)
+        report = HealthReport(
+            source, link, session, threads.publisher, recorder, board, not_recording
+        )
         live = LiveFlight(threads, journal, report.report)
-        return Opened(live, _said(equipment, recorder, server), stack.pop_all())
+        return Opened(live, _said(equipment, recorder, server, not_recording), stack.pop_all())
 
 
 def _threads(flight: Flight, source: FrameSource, session: AutopilotSession) -> Threads:
@@ -165,9 +167,11 @@ def _text(path: Path | None) -> str:
         return ""
 
 
-def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> Recorder | None:
+def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> tuple[Recorder | None, str]:
+    """And why there is none though one is wanted, else '': a disk that failed in the air must not
+    keep a companion that starts anew from flying."""
     if equipment.settings.recording.folder is None:
-        return None
+        return None, ""
     start = start_table(
         equipment.settings,
         equipment.camera,
@@ -176,9 +180,12 @@ def _recorder(equipment: Equipment, utc_ns: int, stack: ExitStack) -> Recorder |
         equipment.utc_minus_clock_ns,
         _text(equipment.takeover_file),
     )
-    recorder = Recorder(equipment.settings.recording, start, utc_ns, equipment.pack)
+    try:
+        recorder = Recorder(equipment.settings.recording, start, utc_ns, equipment.pack)
+    except InputError as e:
+        return None, str(e)
     stack.callback(recorder.close)
-    return recorder
+    return recorder, ""
 
 
 def _status_page(
@@ -212,7 +219,10 @@ def _open_nmea(settings: FlightSettings, stack: ExitStack) -> NmeaLink | None:
 
 
 def _said(
-    equipment: Equipment, recorder: Recorder | None, server: StatusServer | None
+    equipment: Equipment,
+    recorder: Recorder | None,
+    server: StatusServer | None,
+    not_recording: str,
 ) -> tuple[str, ...]:
     settings, pack = equipment.settings, equipment.pack
     network = equipment.describer.network
@@ -227,7 +237,10 @@ def _said(
     ]
     if equipment.utc_minus_clock_ns is None:
         said.append("the machine's clock was never set: messages carry no UTC")
-    said.append(f"recording to {recorder.health().path}" if recorder else "not recording")
+    if recorder is not None:
+        said.append(f"recording to {recorder.health().path}")
+    else:
+        said.append(f"NOT RECORDING: {not_recording}" if not_recording else "not recording")
     if server is not None:
         said.append(f"status page: {server.url}")
     return tuple(said)

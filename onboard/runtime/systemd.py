@@ -20,10 +20,3 @@ def notify(*lines: str) -> None:
     ):
         to.setblocking(False)
         to.sendto("\n".join(lines).encode(), address)
-
-
-def watchdog_s() -> float | None:
-    """Within what time systemd wants to be told WATCHDOG=1; None: it does not watch."""
-    usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
-    is_ours = not pid or pid == str(os.getpid())
-    return int(usec) * 1e-6 if usec.isdecimal() and is_ours else None

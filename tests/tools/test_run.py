@@ -164,6 +164,21 @@ def test_after_a_kill_it_publishes_again_and_what_was_recorded_replays(site, pee
     assert sent - kept <= 20  # 10 a second; a second on a machine that isn't as busy as a test's
 
 
+def test_a_disk_that_cannot_be_written_keeps_nobody_from_flying(site, peer):
+    (site.folder / "recordings").write_text("a file where the folder should be")
+    process = start(site.settings(peer.address))
+    try:
+        flies = peer.wait_for(lambda p: len(p.of("GPS_INPUT")) >= 50, START_S)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=LAND_S)
+    finally:
+        process.kill()
+    assert flies, err
+    assert process.returncode == 0, err
+    assert "NOT RECORDING: " in out and "cannot be made" in out
+    assert "WARNING recorder: " in err
+
+
 def test_a_recording_that_ends_ends_the_flight(site, peer, pictures):
     few = site.folder / "few"
     few.mkdir()

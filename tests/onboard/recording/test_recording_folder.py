@@ -52,20 +52,34 @@ def test_nothing_but_our_recordings_is_touched(tmp_path, roomy):
     assert not old.exists()
 
 
-def test_the_current_one_stays_and_recording_stops(tmp_path, roomy):
+def test_the_current_one_stays(tmp_path, roomy):
     (current,) = fill(tmp_path, 3 * MB)
     problem = make_room(tmp_path, current, 2 * MB)
-    assert "max_gb" in problem and "recording stopped" in problem
+    assert "max_gb" in problem
     assert current.exists()
 
 
-def test_a_full_disk_takes_the_old_ones_then_stops(tmp_path, monkeypatch):
+def test_a_full_disk_takes_as_many_old_ones_as_it_needs(tmp_path, monkeypatch):
+    old, middle, current = fill(tmp_path, 2 * MB, MB, MB)
+    free = recording_folder.MIN_FREE_BYTES - MB
+    monkeypatch.setattr(recording_folder.shutil, "disk_usage", lambda _: Usage(0, 0, free))
+    assert make_room(tmp_path, current, 1000 * MB) == ""
+    assert not old.exists()
+    assert middle.exists() and current.exists()
+
+
+def test_old_ones_that_make_no_room_are_not_lost_in_vain(tmp_path, monkeypatch):
     old, current = fill(tmp_path, MB, MB)
     monkeypatch.setattr(recording_folder.shutil, "disk_usage", lambda _: Usage(0, 0, MB))
     problem = make_room(tmp_path, current, 1000 * MB)
-    assert "free" in problem
-    assert not old.exists()
-    assert current.exists()
+    assert "less than 512 MB are free" in problem
+    assert old.exists() and current.exists()
+
+
+def test_the_cap_takes_no_old_ones_in_vain(tmp_path, roomy):
+    old, current = fill(tmp_path, MB, 3 * MB)
+    assert "max_gb" in make_room(tmp_path, current, 2 * MB)
+    assert old.exists() and current.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

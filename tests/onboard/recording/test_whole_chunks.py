@@ -139,3 +139,9 @@ def test_nothing_to_save_is_told_and_leaves_no_file(tmp_path, data):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         recover(tmp_path / "none.mcap", tmp_path / "out.mcap")
+
+
+def test_an_output_that_cannot_be_written_is_told(session, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        recover(session, tmp_path / "file" / "out.mcap")

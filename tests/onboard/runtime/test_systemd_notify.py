@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from onboard.runtime.systemd import notify, watchdog_s
+from onboard.runtime.systemd import notify
 
 
 @pytest.fixture
@@ -36,13 +36,3 @@ def test_an_abstract_address_is_reached(monkeypatch):
 def test_without_a_listener_nothing_happens(monkeypatch, address):
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify("READY=1")
-
-
-def test_the_watchdog_is_that_of_this_process(monkeypatch):
-    monkeypatch.setenv("WATCHDOG_USEC", "10000000")
-    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    assert watchdog_s() == 10.0
-    monkeypatch.setenv("WATCHDOG_PID", "1")
-    assert watchdog_s() is None
-    monkeypatch.delenv("WATCHDOG_USEC")
-    assert watchdog_s() is None
