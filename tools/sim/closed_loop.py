@@ -37,7 +37,6 @@ from tools.sim.lockstep import Lockstep, held
 from tools.sim.scenario import FaultKind, Scenario
 
 STALLED_S = 30.0  # of wall time without the autopilot's clock moving
-REBOOTED_NS = 1_000_000_000  # its clock went back so far
 WAIT_S = 0.002  # for the autopilot's next message
 BLUR_PX = 21  # the smear of a shutter that hangs
 
@@ -134,10 +133,6 @@ class ClosedLoop:
         self._lockstep.advance()
         self._station.pump(wait_s=WAIT_S)
         now_ns = self._station.clock_ns
-        if now_ns + REBOOTED_NS < before_ns:
-            self._next_frame_ns = self._next_tick_ns = now_ns
-            self.flown.start_ns -= before_ns - now_ns
-            self._in_work.clear()
         for event in self._side.events():
             if (kept := self._faulty(event, at_s)) is not None:
                 self._side.companion.handle(kept)
@@ -227,6 +222,7 @@ class ClosedLoop:
             elif fault.kind is FaultKind.AUTOPILOT_REBOOT:
                 self._station.reboot()
                 self._station.connect_again()
+                self._in_work.clear()
                 self._moved_s = time.monotonic()
 
     def drift_m(self, at_s: float) -> float:

@@ -32,6 +32,7 @@ ANSWER_S = 10.0  # of wall time for an answer to a request
 NO_SUCH_PARAMETER_S = 3.0
 ASK_AGAIN_S = 0.5
 RETRY_S = 0.5
+REBOOTED_NS = 1_000_000_000  # its clock went back so far
 HEARTBEATS_WAITED, HEARTBEAT_S = 40, 0.1
 AUTOPILOT = 1  # its component id
 RECEIVED_AT_ONCE = 500
@@ -65,7 +66,9 @@ class GroundStation:
     ) -> None:
         """idle: makes the clock of a double move. Raises InputError when nobody answers."""
         self._address, self._wait_s, self._idle = address, wait_s, idle
-        self.clock_ns = 0  # the autopilot's, from its newest ATTITUDE
+        # The autopilot's, from its newest ATTITUDE; it goes on over a reboot, as a host's does.
+        self.clock_ns = 0
+        self._booted_ns, self._boot_clock_ns = 0, 0
         self.truth: list[Truth] = []
         self.mode, self.armed = "", False
         self.texts: list[tuple[int, str]] = []
@@ -230,7 +233,7 @@ class GroundStation:
         if message.get_srcSystem() != self.system_id_or(message) or kind == "BAD_DATA":
             return
         if kind == "ATTITUDE":
-            self.clock_ns = int(message.time_boot_ms) * 1_000_000
+            self._take_clock(int(message.time_boot_ms) * 1_000_000)
         elif kind == "SIM_STATE":
             self._take_truth(message)
         elif kind == "GLOBAL_POSITION_INT":
@@ -254,6 +257,12 @@ class GroundStation:
     def system_id_or(self, message: Any) -> Any:
         """The vehicle's; whoever speaks first, before it is known."""
         return getattr(self, "system_id", message.get_srcSystem())
+
+    def _take_clock(self, boot_clock_ns: int) -> None:
+        if boot_clock_ns + REBOOTED_NS < self._boot_clock_ns:
+            self._booted_ns = self.clock_ns
+        self._boot_clock_ns = boot_clock_ns
+        self.clock_ns = self._booted_ns + boot_clock_ns
 
     def _take_truth(self, m: Any) -> None:
         self.truth.append(
