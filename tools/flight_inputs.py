@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
 from onboard.pack_manifest import read_manifest
 from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 from tools.photo_camera import camera_of, turns_with_gimbal
-from tools.photo_folder import Flight, Photo, read_flight
+from tools.photo_folder import Flight, read_flight
 
 MOST_M = 1_000_000.0  # no map pack is wider
 
@@ -57,7 +58,9 @@ def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
     flight = read_flight(folder, args.poses, args.agl_m)
     camera, said = camera_of(flight.photos, args.camera)
     pack, describer, runs = open_map(args)
-    outside, off_map_m = _outside(flight.photos, pack)
+    placed = [(p.tags.lat_deg, p.tags.lon_deg) for p in flight.photos]
+    known = [(lat, lon) for lat, lon in placed if lat is not None and lon is not None]
+    outside, off_map_m = outside_map(known, pack)
     notes = (said, runs, *flight.notes)
     if outside:
         notes += (f"{outside} of {len(flight.photos)} recorded positions lie outside the map",)
@@ -80,11 +83,16 @@ def open_map(args: argparse.Namespace) -> tuple[MapPack, Describer, str]:
 
 
 def refuse_wrong_map(inputs: FlightInputs) -> None:
+    """See `refuse_far_map`."""
+    refuse_far_map(inputs.pack, inputs.off_map_m)
+
+
+def refuse_far_map(pack: MapPack, off_map_m: float) -> None:
     """Raises InputError when no recorded position lies on the map: after the run, so that its
     files show every frame refused."""
-    if inputs.off_map_m > 0:
+    if off_map_m > 0:
         raise InputError(
-            f"{inputs.pack.path}: wrong map, the flight lies {inputs.off_map_m / 1000:.1f} km "
+            f"{pack.path}: wrong map, the flight lies {off_map_m / 1000:.1f} km "
             "from it; give the map of the flight's area"
         )
 
@@ -97,17 +105,12 @@ def positive(text: str) -> float:
     return value
 
 
-def _outside(photos: tuple[Photo, ...], pack: MapPack) -> tuple[int, float]:
-    """How many recorded positions lie outside the map; when all do, the least distance."""
+def outside_map(positions: Sequence[tuple[float, float]], pack: MapPack) -> tuple[int, float]:
+    """How many positions lie outside the map; when all do, the least distance, else 0."""
     south, west, north, east = pack.bounds
-    outside: list[float] = []
-    known = 0
-    for photo in photos:
-        lat, lon = photo.tags.lat_deg, photo.tags.lon_deg
-        if lat is None or lon is None:
-            continue
-        known += 1
-        if not (south <= lat <= north and west <= lon <= east):
-            nearest = min(max(lat, south), north), min(max(lon, west), east)
-            outside.append(distance_m(lat, lon, *nearest))
-    return len(outside), min(outside) if outside and len(outside) == known else 0.0
+    outside = [
+        distance_m(lat, lon, min(max(lat, south), north), min(max(lon, west), east))
+        for lat, lon in positions
+        if not (south <= lat <= north and west <= lon <= east)
+    ]
+    return len(outside), min(outside) if outside and len(outside) == len(positions) else 0.0

@@ -23,11 +23,11 @@ from onboard.recording.reader import Recording
 from onboard.recording.replay import replay
 from onboard.whole_file import make_folder
 from tools.flight_inputs import (
-    FlightInputs,
     add_flight_arguments,
     open_flight_inputs,
     open_map,
-    refuse_wrong_map,
+    outside_map,
+    refuse_far_map,
 )
 from tools.log_flight import add_log_arguments, open_log_flight
 from tools.logs.open_log import is_log
@@ -39,12 +39,17 @@ from tools.truth import Track, read_reference, recorded_track
 
 HELP = (
     "Flies a recorded flight through the companion: a folder of photographs (EXIF and XMP, or a "
-    "CSV of poses), an autopilot's log (.bin, .tlog, .ulg) or DJI's subtitles (.SRT) with "
-    "pictures or a video; and writes a report, fixes.csv and fixes.geojson. With --mavlink it "
-    "also sends GPS_INPUT at 10 Hz of the recording's time. A recording of Pilotage's own "
-    "(.mcap) is handed over again step by step, and what is sent compared byte for byte."
+    "CSV of poses); or an autopilot's log (.bin, .tlog, .ulg), DJI's subtitles (.SRT) or a table "
+    "of a video's poses (.csv) with pictures, a video, or a rendering of imagery; and writes a "
+    "report, fixes.csv and fixes.geojson. With --mavlink it also sends GPS_INPUT at 10 Hz of the "
+    "recording's time. A recording of Pilotage's own (.mcap) is handed over again step by step, "
+    "and what is sent compared byte for byte."
 )
 MAX_SECONDS = 86_400.0
+# Options that only one kind of flight knows.
+OF_PHOTOGRAPHS = ("poses", "agl_m")
+OF_LOGS = ("pictures", "video", "video_starts", "render", "dem", "frame_hz", "yaw_from_course")
+OF_FLIGHTS = ("camera", "mavlink", "gnss_lost_after", "pace", "report")
 MOST_SHOWN = 5  # differences of a recording
 _UNITS_S = {"s": 1.0, "min": 60.0, "": 1.0}
 
@@ -63,7 +68,7 @@ class _Flight:
     lost_ns: int | None
     utc_minus_clock_ns: int | None
     notes: tuple[str, ...]
-    photographs: FlightInputs | None = None
+    off_map_m: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,13 +82,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="take the receiver away after this time, as 20s or 2min (0s: never had one)",
     )
-    parser.add_argument("--pace", choices=("recorded", "fast"), default="fast")
-    parser.add_argument("--report", type=Path, default=Path("replay-out"), help="output folder")
+    parser.add_argument("--pace", choices=("recorded", "fast"), help="default: fast")
+    parser.add_argument("--report", type=Path, help="output folder (default: replay-out)")
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.flight.suffix.lower() == ".mcap":
+    _refuse_unused(args)
+    if _is_recording(args.flight):
         return _replay_recording(args)
+    args.report = args.report or Path("replay-out")
     flight = _open_log(args) if is_log(args.flight) else _open_photographs(args)
     make_folder(args.report)
     for note in flight.notes:
@@ -122,8 +129,7 @@ def run(args: argparse.Namespace) -> int:
     for what, figure in rows:
         print(f"  {what:<{width}}  {figure}")
     print(f"report: {path}")
-    if flight.photographs:
-        refuse_wrong_map(flight.photographs)
+    refuse_far_map(flight.pack, flight.off_map_m)
     return 0
 
 
@@ -140,12 +146,6 @@ def duration_s(text: str) -> float:
 
 
 def _open_photographs(args: argparse.Namespace) -> _Flight:
-    for name in ("pictures", "video", "video_starts"):
-        if getattr(args, name) is not None:
-            raise InputError(
-                f"--{name.replace('_', '-')} goes with a log ({args.flight} is a folder); "
-                "give a .bin, .tlog, .ulg or .SRT file"
-            )
     inputs = open_flight_inputs(args.flight, args)
     photos = inputs.flight.photos
     lost_ns = None
@@ -162,7 +162,7 @@ def _open_photographs(args: argparse.Namespace) -> _Flight:
         lost_ns,
         0,
         inputs.notes,
-        inputs,
+        inputs.off_map_m,
     )
 
 
@@ -172,18 +172,44 @@ def _open_log(args: argparse.Namespace) -> _Flight:
     lost_ns = None
     if args.gnss_lost_after is not None:
         lost_ns = log.start_ns + round(args.gnss_lost_after * 1e9)
+    track = log.track
+    placed = list(zip(track.lat_deg.tolist(), track.lon_deg.tolist(), strict=True))
+    outside, off_map_m = outside_map(placed, pack)
+    notes = [runs, *log.notes]
+    if outside:
+        notes.append(f"{outside} of {len(placed)} recorded positions lie outside the map")
     return _Flight(
         pack,
         describer,
         log.camera,
         log.events,
         log.frames,
-        log.track,
+        track,
         None,
         lost_ns,
         log.utc_minus_clock_ns,
-        (runs, *log.notes),
+        tuple(notes),
+        off_map_m,
     )
+
+
+def _refuse_unused(args: argparse.Namespace) -> None:
+    """Raises InputError: an option that this kind of flight has no use for."""
+    unused: tuple[str, ...]
+    if _is_recording(args.flight):
+        kind, unused = "a recording", (*OF_PHOTOGRAPHS, *OF_LOGS, *OF_FLIGHTS)
+    elif is_log(args.flight):
+        kind, unused = "a log", OF_PHOTOGRAPHS
+    else:
+        kind, unused = "a folder of photographs", OF_LOGS
+    for name in unused:
+        if getattr(args, name) not in (None, False):
+            option = name.replace("_", "-")
+            raise InputError(f"--{option}: {args.flight} is {kind}, which has no use for it")
+
+
+def _is_recording(path: Path) -> bool:
+    return path.suffix.lower() == ".mcap"
 
 
 def _replay_recording(args: argparse.Namespace) -> int:

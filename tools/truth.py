@@ -19,15 +19,25 @@ _CENTRE = ("file", "centre_lat_deg", "centre_lon_deg")
 
 @dataclass(frozen=True)
 class Track:
-    """Where the vehicle was: (N,) times in ascending order, degrees."""
+    """Where the vehicle was: (N,) times in ascending order, degrees. Between two samples further
+    apart than hole_ns nobody knows; None: it is always known."""
 
     time_ns: NDArray[np.int64]
     lat_deg: NDArray[np.float64]
     lon_deg: NDArray[np.float64]
+    hole_ns: int | None = None
 
     def at(self, time_ns: int) -> tuple[float, float] | None:
-        """(lat_deg, lon_deg), linear between two samples; None outside them."""
+        """(lat_deg, lon_deg), linear between two samples; None outside them and in a hole."""
         if not len(self.time_ns) or not self.time_ns[0] <= time_ns <= self.time_ns[-1]:
+            return None
+        after = int(np.searchsorted(self.time_ns, time_ns))
+        is_between = self.time_ns[after] != time_ns
+        if (
+            self.hole_ns is not None
+            and is_between
+            and self.time_ns[after] - self.time_ns[after - 1] > self.hole_ns
+        ):
             return None
         t = (self.time_ns - self.time_ns[0]).astype(np.float64)
         moment = float(time_ns - self.time_ns[0])
@@ -37,7 +47,7 @@ class Track:
         )
 
 
-def track_of(samples: Sequence[tuple[int, float, float]]) -> Track:
+def track_of(samples: Sequence[tuple[int, float, float]], hole_ns: int | None = None) -> Track:
     """From (time_ns, lat_deg, lon_deg) in any order; of two at one time the first counts."""
     unique = {t: (lat, lon) for t, lat, lon in reversed(samples)}
     times = sorted(unique)
@@ -45,6 +55,7 @@ def track_of(samples: Sequence[tuple[int, float, float]]) -> Track:
         np.array(times, np.int64),
         np.array([unique[t][0] for t in times], np.float64),
         np.array([unique[t][1] for t in times], np.float64),
+        hole_ns,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from onboard.errors import InputError
 from onboard.geodesy import enu_offset_m
 from onboard.messages import Frame
+from tools.logs.quiet import quiet
 from tools.logs.recorded_log import RecordedLog
 from tools.photo_folder import Photo, frame_of
 from tools.truth import Track
@@ -26,6 +27,7 @@ FINE_NS = 100_000_000  # step of the fine search
 FINE_REACH_NS = 120_000_000_000  # cameras' clocks are off by less, beyond their zone
 MAX_MISFIT_M = 30.0  # median distance of picture and track, else it is another flight
 MIN_WITH_POSITION = 3
+MIN_FPS, MAX_FPS = 0.5, 1000.0  # of a video that a drone takes
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,7 @@ def video_frames(path: Path, starts_ns: int, frame_hz: float) -> Iterator[Frame]
 
     Raises InputError when it can't be opened; ends early where it is truncated.
     """
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise InputError(f"{path}: cannot be opened as a video; give one that plays")
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    if not 0.5 <= fps <= 1000.0:
-        raise InputError(f"{path}: claims {fps:g} frames a second; give a video that plays")
+    capture, fps = _opened(path)
     step = max(1, round(fps / frame_hz))
     number = 0
     try:
@@ -85,6 +82,28 @@ def video_frames(path: Path, starts_ns: int, frame_hz: float) -> Iterator[Frame]
             number += 1
     finally:
         capture.release()
+
+
+def video_length_s(path: Path) -> float:
+    """As its header has it. Raises InputError when it can't be opened."""
+    capture, fps = _opened(path)
+    frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    capture.release()
+    return max(0.0, frames) / fps
+
+
+def _opened(path: Path) -> tuple[cv2.VideoCapture, float]:
+    """And its frames a second."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the log's video")
+    with quiet():
+        capture = cv2.VideoCapture(str(path))
+    if not capture.isOpened():
+        raise InputError(f"{path}: cannot be opened as a video; give one that plays")
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise InputError(f"{path}: claims {fps:g} frames a second; give a video that plays")
+    return capture, float(fps)
 
 
 def _offset(photos: Sequence[Photo], log: RecordedLog) -> tuple[int, float]:

@@ -49,16 +49,14 @@ def _of_gnss(fix: Gnss) -> Gnss:
     velocity = (fix.velocity_north_m_s, fix.velocity_east_m_s)
     has_velocity = all(v is not None and abs(v) <= MAX_SPEED_M_S for v in velocity)
     speed_sigma = fix.velocity_sigma_m_s
-    is_told = _within(speed_sigma, MIN_SIGMA_M, MAX_SPEED_M_S)
+    has_speed_sigma = _within(speed_sigma, MIN_SIGMA_M, MAX_SPEED_M_S)
     return replace(
         fix,
         sigma_m=sigma_m,
         amsl_m=fix.amsl_m if _within(fix.amsl_m, -MAX_HEIGHT_M, MAX_HEIGHT_M) else None,
         velocity_north_m_s=velocity[0] if has_velocity else None,
         velocity_east_m_s=velocity[1] if has_velocity else None,
-        velocity_sigma_m_s=speed_sigma
-        if _within(speed_sigma, MIN_SIGMA_M, MAX_SPEED_M_S)
-        else None,
+        velocity_sigma_m_s=speed_sigma if has_speed_sigma else None,
     )
 
 

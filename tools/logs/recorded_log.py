@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from onboard.errors import InputError
 from onboard.messages import Attitude, Event, Gnss, Height
 from tools.logs.plausible import plausible
 from tools.truth import Track, track_of
+
+HOLE_NS = 5_000_000_000  # receivers tell at least one position a second; then nobody knows
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class RecordedLog:
     def end_ns(self) -> int:
         return self.events[-1].time_ns
 
-    @property
+    @cached_property
     def track(self) -> Track:
         """Where the receiver had the vehicle, 0/0 left out."""
         return track_of(
@@ -51,7 +54,8 @@ class RecordedLog:
                 (e.time_ns, e.lat_deg, e.lon_deg)
                 for e in self.events
                 if isinstance(e, Gnss) and e.has_fix and e.receiver == 0
-            ]
+            ],
+            HOLE_NS,
         )
 
     @property

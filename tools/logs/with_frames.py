@@ -26,7 +26,9 @@ def with_frames(
         for event in log.events:
             is_lost = gnss_until_ns is not None and event.time_ns >= gnss_until_ns
             if isinstance(event, Gnss) and is_lost:
-                event = Gnss(event.time_ns, 0.0, 0.0, has_fix=False, fix_type=1)
+                event = Gnss(
+                    event.time_ns, 0.0, 0.0, has_fix=False, receiver=event.receiver, fix_type=1
+                )
             yield event.time_ns, 0, event
 
     pictures = ((frame.time_ns, 1, frame) for frame in frames)
