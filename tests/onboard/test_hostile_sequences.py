@@ -1,19 +1,41 @@
 """Sequences of events that would make a confident wrong position, each found by trying to."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from onboard.camera import Camera
+from onboard.describe import Describer
+from onboard.flight import Equipment, make_flight
 from onboard.flight_calibration import FlightCalibration, Sight
-from onboard.flight_settings import Output, PublishSettings
+from onboard.flight_settings import (
+    FlightSettings,
+    Output,
+    PublishSettings,
+    TakeoverMethod,
+    TakeoverSettings,
+)
 from onboard.fuse import Estimator
-from onboard.messages import Attitude, GnssAssessment, Height, LocalOrigin, VehicleState
+from onboard.map_pack import MapPack
+from onboard.messages import (
+    Attitude,
+    Gnss,
+    GnssAssessment,
+    Height,
+    LocalOrigin,
+    ParameterValue,
+    VehicleState,
+)
+from onboard.model_bundle import load_bundle
 from onboard.outputs.moment import accuracy_m, is_trusted
 from onboard.publish import PERIOD_NS, Publisher
 from onboard.reasons import GnssState
+from onboard.takeover_file import Before, TakeoverFile
 from tests.onboard.flights import GOOD, LAT_DEG, LON_DEG, SECOND, fix, motion
+from tests.onboard.hand_made_pack import square_table, write_pack
 
 ORIGIN = LocalOrigin(0, GOOD.lat_deg, GOOD.lon_deg, 500.0)
 
@@ -138,3 +160,34 @@ def test_a_correction_does_not_make_a_doubted_height_certain() -> None:
     calibration = learned("home", 98.0, 100.0)
     doubted = Height(60 * SECOND, 138.0, None, float(np.hypot(5.0, 40.0)), "home")
     assert corrected(calibration, doubted).sigma_m > 39.0
+
+
+@pytest.mark.parametrize(("deselected", "told"), [(True, 1), (False, 3)])
+def test_a_flight_started_anew_tells_no_position_of_a_deselected_receiver(
+    tmp_path: Path, deselected: bool, told: int
+) -> None:
+    """As it is wired: GNSS looks good, the camera sees nothing yet."""
+    file = tmp_path / "takeover.json"
+    method, before = TakeoverMethod.GPS_PRIMARY, {"GPS_PRIMARY": 0.0, "GPS_AUTO_SWITCH": 1.0}
+    TakeoverFile(file, method).write(Before(method, before))
+    equipment = Equipment(
+        FlightSettings(takeover=TakeoverSettings(method)),
+        Camera(480, 360, fx=500.0),
+        MapPack.open(write_pack(tmp_path / "pack", [square_table(8)])),
+        Describer(load_bundle(), threads=1),
+        None,
+        file,
+    )
+    link = Written()
+    companion = make_flight(equipment, lambda _: None, link).companion
+    held = {"GPS_PRIMARY": 1.0, "GPS_AUTO_SWITCH": 0.0} if deselected else before
+    south, west, north, east = equipment.pack.bounds
+    for tick in range(30):
+        now = SECOND + tick * PERIOD_NS
+        if tick % 10 == 0:
+            companion.handle(VehicleState(now, "ardupilot", "copter", True, "AUTO"))
+        for name, value in {**held, "GPS2_TYPE": 14.0}.items():
+            companion.handle(ParameterValue(now, name, value, 2))
+        companion.handle(Gnss(now, (south + north) / 2, (west + east) / 2, 2.0))
+        companion.tick(now)
+    assert link.of("GPS_INPUT")[-1].fix_type == told
