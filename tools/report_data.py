@@ -76,6 +76,11 @@ def summary_rows(run: RunRecord) -> list[tuple[str, str]]:
         for what, inside in (("centre", sums.inside_centre), ("position", sums.inside_vehicle))
         if inside is not None
     ]
+    rows += [
+        (f"{what} off by more than their protection level", f"{sum(off)} of {len(off)}")
+        for what, off in (("fixes", _fixes_misleading(run)), ("estimates", _ticks_misleading(run)))
+        if off
+    ]
     available = share(t.has_position for t in run.ticks)
     if available is not None:
         rows.append(("availability of a position", f"{100 * available:.0f} % of the time"))
@@ -96,6 +101,22 @@ def summary_rows(run: RunRecord) -> list[tuple[str, str]]:
         ms = sums.latency_ms
         rows.append(("time for one frame", f"median {ms.median:.0f}, P95 {ms.p95:.0f} ms"))
     return rows
+
+
+def _fixes_misleading(run: RunRecord) -> list[bool]:
+    return [
+        s.vehicle_m > s.protection_m
+        for s in run.scores
+        if s.vehicle_m is not None and s.protection_m is not None
+    ]
+
+
+def _ticks_misleading(run: RunRecord) -> list[bool]:
+    return [
+        error > tick.estimate.protection_m
+        for tick, error in tick_errors(run.ticks, run)
+        if error is not None and tick.estimate and tick.estimate.protection_m is not None
+    ]
 
 
 def tick_errors(ticks: Sequence[Tick], run: RunRecord) -> list[tuple[Tick, float | None]]:
