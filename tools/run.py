@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 HELP = (
@@ -40,10 +41,18 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     opened = open_flight(settings)
     with opened.close:
-        for sentence in opened.said:
-            print(sentence, flush=True)
+        _say(opened.said)
         failure = opened.live.run(stop)
     if failure:
         print(f"pilotage run: {failure}", file=sys.stderr, flush=True)
         os._exit(EXIT_FAILED)  # a thread that hangs must not keep the process
     return 0
+
+
+def _say(sentences: Sequence[str]) -> None:
+    """A reader that has gone away (`| head`, a closed terminal) does not keep from flying."""
+    try:
+        for sentence in sentences:
+            print(sentence, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

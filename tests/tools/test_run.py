@@ -179,6 +179,21 @@ def test_a_disk_that_cannot_be_written_keeps_nobody_from_flying(site, peer):
     assert "WARNING recorder: " in err
 
 
+def test_a_reader_that_goes_away_does_not_end_the_flight(site, peer):
+    process = start(site.settings(peer.address))
+    process.stdout.close()
+    try:
+        flies = peer.wait_for(lambda p: len(p.of("GPS_INPUT")) >= 20, START_S)
+        process.send_signal(signal.SIGTERM)
+        process.wait(LAND_S)
+        err = process.stderr.read()
+    finally:
+        process.kill()
+    assert flies, err
+    assert process.returncode == 0, err
+    assert "Traceback" not in err and "Exception" not in err
+
+
 def test_a_recording_that_ends_ends_the_flight(site, peer, pictures):
     few = site.folder / "few"
     few.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -98,7 +99,8 @@ def recording_speed(subject: Subject) -> Finding:
     except OSError as e:
         return failure(f"{folder} can't be written ({e.strerror})", f"sudo chown $USER {folder}")
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a read-only disk refuses this, too
+            path.unlink(missing_ok=True)
     said = f"the recording's disk takes {mb_s:.0f} MB/s"
     if mb_s < LEAST_MB_S:
         return warning(f"{said}, a flight may be held up", "use an SSD, or a faster card")

@@ -253,6 +253,21 @@ def test_a_recording_folder_that_can_not_be(write: Write) -> None:
     assert _outcome("recording.speed", flight) is FAIL
 
 
+def test_a_read_only_disk_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    flight = write('[recording]\nfolder = "records"\n')
+
+    def refuses(path: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    subject = Subject(flight)
+    subject.settings.get()
+    monkeypatch.setattr(settings_checks.Path, "unlink", refuses)
+    monkeypatch.setattr(settings_checks.Path, "open", refuses)
+    (speed,) = look(named(CHECKS, "recording.speed"), subject)
+    assert speed.outcome is FAIL
+    assert "can't be written (Read-only file system)" in speed.said
+
+
 def test_gpus(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     flight = write()
 
