@@ -42,6 +42,12 @@ class LogFlight:
 
 def add_log_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=Path, help="a log's photographs: their folder")
+    parser.add_argument(
+        "--pictures-ahead",
+        type=start_s,
+        metavar="SECONDS",
+        help="what the photographs' clock is ahead of UTC (default: found by their positions)",
+    )
     parser.add_argument("--video", type=Path, help="a log's video (beside an .SRT it is found)")
     parser.add_argument(
         "--video-starts",
@@ -98,7 +104,7 @@ def open_log_flight(path: Path, args: argparse.Namespace, lost_after_s: float | 
     if chosen == "pictures":
         photos = read_pictures(args.pictures)
         camera, lens = _photo_camera(photos, args.camera, log)
-        matched, said = match_photos(photos, log)
+        matched, said = match_photos(photos, log, args.pictures_ahead)
         within = [m for m in matched if log.start_ns <= m.time_ns <= log.end_ns]
         frames, count, notes = photo_frames(within), len(within), [lens, said]
         if len(within) < len(photos):
@@ -137,6 +143,7 @@ def _chosen(path: Path, args: argparse.Namespace) -> str:
             "--render IMAGERY"
         )
     for name, goes_with in (
+        ("pictures_ahead", ("pictures",)),
         ("video_starts", ("video",)),
         ("dem", ("render",)),
         ("frame_hz", ("video", "render")),

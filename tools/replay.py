@@ -48,7 +48,10 @@ HELP = (
 MAX_SECONDS = 86_400.0
 # Options that only one kind of flight knows.
 OF_PHOTOGRAPHS = ("poses", "agl_m")
-OF_LOGS = ("pictures", "video", "video_starts", "render", "dem", "frame_hz", "yaw_from_course")
+OF_LOGS = (
+    *("pictures", "pictures_ahead", "video", "video_starts", "frame_hz"),
+    *("render", "dem", "yaw_from_course"),
+)
 OF_FLIGHTS = ("camera", "mavlink", "gnss_lost_after", "pace", "report")
 MOST_SHOWN = 5  # differences of a recording
 _UNITS_S = {"s": 1.0, "min": 60.0, "": 1.0}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from onboard.errors import InputError
 from onboard.geodesy import enu_offset_m
@@ -25,6 +26,8 @@ ZONE_NS = 900_000_000_000  # time zones lie at whole quarters of an hour
 MOST_ZONES = 14 * 4 + 1
 FINE_NS = 100_000_000  # step of the fine search
 FINE_REACH_NS = 120_000_000_000  # cameras' clocks are off by less, beyond their zone
+MOST_TRIES = 72_000  # two hours of a log
+RIVAL_M, APART_NS = 3.0, 5_000_000_000  # receivers agree to that; beyond, it is another moment
 MAX_MISFIT_M = 30.0  # median distance of picture and track, else it is another flight
 MIN_WITH_POSITION = 3
 MIN_FPS, MAX_FPS = 0.5, 1000.0  # of a video that a drone takes
@@ -38,11 +41,16 @@ class Matched:
     time_ns: int
 
 
-def match_photos(photos: Sequence[Photo], log: RecordedLog) -> tuple[list[Matched], str]:
-    """By triggers when there are as many as pictures, else by EXIF time. Also says how.
+def match_photos(
+    photos: Sequence[Photo], log: RecordedLog, ahead_s: float | None = None
+) -> tuple[list[Matched], str]:
+    """By what their clock is ahead of UTC, where given; by triggers when there are as many as
+    pictures; else by EXIF time and positions. Also says how.
 
-    Raises InputError when neither fits.
+    Raises InputError when none fits, or there are several ways.
     """
+    if ahead_s is not None:
+        return _by_clock(photos, log, ahead_s)
     if log.triggers and len(log.triggers) == len(photos):
         pairs = zip(photos, log.triggers, strict=True)
         matched = [Matched(photo, trigger.time_ns) for photo, trigger in pairs]
@@ -56,6 +64,21 @@ def match_photos(photos: Sequence[Photo], log: RecordedLog) -> tuple[list[Matche
     if log.triggers:
         said += f"; not by the {len(log.triggers)} triggers, which are not as many"
     return matched, said
+
+
+def _by_clock(
+    photos: Sequence[Photo], log: RecordedLog, ahead_s: float
+) -> tuple[list[Matched], str]:
+    if log.utc_minus_clock_ns is None:
+        raise InputError(f"{log.name}: does not tell UTC; leave out --pictures-ahead")
+    offset_ns = -log.utc_minus_clock_ns - round(ahead_s * 1e9)
+    matched = [Matched(p, p.time_ns + offset_ns) for p in photos if p.tags.time_ns is not None]
+    if not any(log.start_ns <= m.time_ns <= log.end_ns for m in matched):
+        raise InputError(
+            f"{log.name}: no picture falls into it with a clock {ahead_s:+g} s ahead of UTC; "
+            "correct --pictures-ahead"
+        )
+    return matched, f"{len(matched)} pictures matched by EXIF time, {ahead_s:+g} s ahead of UTC"
 
 
 def photo_frames(matched: Sequence[Matched]) -> Iterator[Frame]:
@@ -107,55 +130,75 @@ def _opened(path: Path) -> tuple[cv2.VideoCapture, float]:
 
 
 def _offset(photos: Sequence[Photo], log: RecordedLog) -> tuple[int, float]:
-    """(log time minus EXIF time, median misfit)."""
+    """(log time minus EXIF time, median misfit). Raises InputError: none fits, or several do."""
     placed = [p for p in photos if p.tags.time_ns is not None and p.has_position]
     track = log.track
     if len(placed) < MIN_WITH_POSITION or len(track.time_ns) < MIN_WITH_POSITION:
         raise InputError(
             f"{log.name}: the pictures can't be matched to it: {len(log.triggers)} triggers for "
             f"{len(photos)} pictures, and {len(placed)} pictures with both time and position; "
-            "give the pictures of this flight"
+            "give the pictures of this flight, or --pictures-ahead SECONDS"
         )
-    start_ns = 0 if log.utc_minus_clock_ns is None else -log.utc_minus_clock_ns
-    first_ns = min(p.time_ns for p in placed) + start_ns
-    zones = range(-MOST_ZONES, MOST_ZONES + 1)
-    if log.utc_minus_clock_ns is None:  # any time: lay the first picture on the log's start
-        start_ns += int(track.time_ns[0]) - first_ns
-        zones = range(0, 1)
-    fine = np.arange(-FINE_REACH_NS, FINE_REACH_NS + 1, FINE_NS)
-    coarse = [start_ns + zone * ZONE_NS for zone in zones]
-    best = min(
-        (
-            (_misfit_m(placed, track, base + int(step)), base + int(step))
-            for base in coarse
-            if _overlaps(placed, track, base)
-            for step in fine
-        ),
-        default=(float("inf"), 0),
-    )
-    if best[0] > MAX_MISFIT_M:
+    tries_ns = _tries_ns(placed, log)
+    misfits_m = _Fit(placed, track).misfits_m(tries_ns)
+    best = int(np.argmin(misfits_m)) if len(tries_ns) else 0
+    if not len(tries_ns) or misfits_m[best] > MAX_MISFIT_M:
+        off = f"best {misfits_m[best]:.0f} m off" if len(tries_ns) else "not in its time either"
         raise InputError(
-            f"{log.name}: the pictures' positions lie nowhere on its track "
-            f"(best {best[0]:.0f} m off); give the pictures of this flight"
+            f"{log.name}: the pictures' positions lie nowhere on its track ({off}); give the "
+            "pictures of this flight"
         )
-    return best[1], best[0]
+    offset_ns, misfit_m = int(tries_ns[best]), float(misfits_m[best])
+    rivals = (misfits_m < misfit_m + RIVAL_M) & (np.abs(tries_ns - offset_ns) > APART_NS)
+    if rivals.any():
+        other_s = (int(tries_ns[np.flatnonzero(rivals)[0]]) - offset_ns) * 1e-9
+        raise InputError(
+            f"{log.name}: the pictures lie on its track as well when taken {other_s:+.0f} s later; "
+            "give --pictures-ahead SECONDS, what their clock is ahead of UTC"
+        )
+    return offset_ns, misfit_m
 
 
-def _overlaps(photos: Sequence[Photo], track: Track, offset_ns: int) -> bool:
-    """Whether any picture can fall into the track with this offset, give or take the reach."""
-    begin, end = int(track.time_ns[0]), int(track.time_ns[-1])
-    times = [p.time_ns + offset_ns for p in photos]
-    return max(times) >= begin - FINE_REACH_NS and min(times) <= end + FINE_REACH_NS
+def _tries_ns(photos: Sequence[Photo], log: RecordedLog) -> NDArray[np.int64]:
+    """(K,) offsets worth a try: of every zone, or anywhere in a log that does not tell UTC."""
+    first_ns, last_ns = min(p.time_ns for p in photos), max(p.time_ns for p in photos)
+    begin_ns, end_ns = int(log.track.time_ns[0]), int(log.track.time_ns[-1])
+    if log.utc_minus_clock_ns is None:
+        span_ns = min(end_ns - begin_ns + last_ns - first_ns, MOST_TRIES * FINE_NS)
+        return begin_ns - last_ns + np.arange(0, span_ns + 1, FINE_NS, dtype=np.int64)
+    fine = np.arange(-FINE_REACH_NS, FINE_REACH_NS + 1, FINE_NS, dtype=np.int64)
+    zones = range(-MOST_ZONES, MOST_ZONES + 1)
+    coarse = [zone * ZONE_NS - log.utc_minus_clock_ns for zone in zones]
+    return np.concatenate(
+        [
+            base + fine
+            for base in coarse
+            if last_ns + base >= begin_ns - FINE_REACH_NS
+            and first_ns + base <= end_ns + FINE_REACH_NS
+        ]
+        or [np.array([], np.int64)]
+    )
 
 
-def _misfit_m(photos: Sequence[Photo], track: Track, offset_ns: int) -> float:
-    """Median distance; those outside the track count as far away."""
-    distances = []
-    for photo in photos:
-        at = track.at(photo.time_ns + offset_ns)
-        if at is None:
-            distances.append(np.inf)
-            continue
-        east, north = enu_offset_m(*at, photo.tags.lat_deg or 0.0, photo.tags.lon_deg or 0.0)
-        distances.append(float(np.hypot(east, north)))
-    return float(np.median(distances))
+class _Fit:
+    """Pictures and track in metres east and north of the track's beginning."""
+
+    def __init__(self, photos: Sequence[Photo], track: Track) -> None:
+        home = float(track.lat_deg[0]), float(track.lon_deg[0])
+        self._begin_ns = int(track.time_ns[0])
+        self._track_s = (track.time_ns - self._begin_ns) * 1e-9
+        self._track_m = enu_offset_m(*home, track.lat_deg, track.lon_deg)
+        self._photo_s = np.array([(p.time_ns - self._begin_ns) * 1e-9 for p in photos])
+        tags = np.array([(p.tags.lat_deg, p.tags.lon_deg) for p in photos], np.float64)
+        self._photo_m = enu_offset_m(*home, tags[:, 0], tags[:, 1])
+
+    def misfits_m(self, offsets_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(K,) median distances; pictures outside the track count as far away."""
+        return np.array([self._misfit_m(offset * 1e-9) for offset in offsets_ns.tolist()])
+
+    def _misfit_m(self, offset_s: float) -> float:
+        at_s = self._photo_s + offset_s
+        east, north = (np.interp(at_s, self._track_s, metres) for metres in self._track_m)
+        distances = np.hypot(east - self._photo_m[0], north - self._photo_m[1])
+        distances[(at_s < 0.0) | (at_s > self._track_s[-1])] = np.inf
+        return float(np.median(distances))

@@ -1,3 +1,5 @@
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -57,6 +59,39 @@ def test_triggers_count_before_clocks():
     matched, said = match_photos(photos(TIMES, 5e6, with_position=False), log(triggers))
     assert [m.time_ns / SECOND for m in matched] == TIMES
     assert "triggers" in said
+
+
+def test_rounds_that_are_alike_are_told_apart_by_the_clock_alone():
+    """The same square twice: positions can't tell the round."""
+    flown = log()
+    again = [replace(e, time_ns=e.time_ns + 100 * SECOND) for e in flown.events]
+    twice = replace(flown, events=(*flown.events, *again))
+    with pytest.raises(InputError, match=r"when taken .100 s later; give --pictures-ahead"):
+        match_photos(photos(TIMES, 3.0), twice)
+    matched, said = match_photos(photos(TIMES, 103.0), twice, ahead_s=3.0)
+    assert [m.time_ns / SECOND for m in matched] == [t + 100 for t in TIMES]
+    assert "+3 s ahead of UTC" in said
+
+
+def test_pictures_of_one_place_fit_too_many_moments():
+    hover = [replace(e, lat_deg=47.2, lon_deg=8.5) for e in log().events]
+    still = [replace(p, tags=replace(p.tags, lat_deg=47.2, lon_deg=8.5)) for p in photos(TIMES)]
+    with pytest.raises(InputError, match="as well when taken"):
+        match_photos(still, replace(log(), events=tuple(hover)))
+
+
+def test_a_clock_under_which_no_picture_falls_into_the_log():
+    with pytest.raises(InputError, match="no picture falls into it with a clock \\+900 s ahead"):
+        match_photos(photos(TIMES), log(), ahead_s=900.0)
+    with pytest.raises(InputError, match="does not tell UTC; leave out --pictures-ahead"):
+        match_photos(photos(TIMES), log(knows_utc=False), ahead_s=0.0)
+
+
+def test_many_pictures_of_a_long_flight_are_matched_soon():
+    begin_s = time.monotonic()
+    matched, _ = match_photos(photos([i / 6 for i in range(500)], 7200.0), log())
+    assert len(matched) == 500
+    assert time.monotonic() - begin_s < 20.0  # 1 s on an idle machine
 
 
 def test_pictures_of_another_flight_are_refused():
