@@ -24,6 +24,13 @@ from onboard.recording.table_json import event_of
 from onboard.recording.whole_chunks import ChunkRecord, Whole, chunk_records
 from onboard.settings import settings_from_table
 
+# What a step may raise whose table holds other things than were written: a name that lacks, a
+# number that is none or without end, a picture with an absurd size.
+DAMAGED = (
+    *(KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError),
+    *(binascii.Error, cv2.error),
+)
+
 
 @dataclass(frozen=True)
 class Start:
@@ -175,7 +182,7 @@ def _step(table: dict[str, Any], views: dict[int, bytes], where: str) -> Recorde
             return SentStep(str(table["name"]), base64.b64decode(table["bytes"], validate=True))
         if step == "lost":
             return LostStep(f"{int(table['count'])} steps could not be written in flight")
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as e:
+    except DAMAGED as e:
         raise InputError(f"{where}: not whole ({e}); the file is damaged") from e
     raise InputError(f"{where}: unknown step {step!r}; take the Pilotage that recorded it")
 
