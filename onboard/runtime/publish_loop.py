@@ -18,7 +18,6 @@ class PublishLoop:
         self._lock = lock
         self._due_ns: int | None = None
         self.missed = 0
-        self.ticks = 0
         self._latest_ns = 0
 
     def step(self) -> None:
@@ -30,7 +29,6 @@ class PublishLoop:
         with self._lock:
             now_ns = time.monotonic_ns()
             self._tick(now_ns)
-        self.ticks += 1
         self._latest_ns = max(self._latest_ns, now_ns - due_ns)
         behind = max(0, time.monotonic_ns() - due_ns) // PERIOD_NS
         self.missed += behind

@@ -224,7 +224,3 @@ class ClosedLoop:
                 self._station.connect_again()
                 self._in_work.clear()
                 self._moved_s = time.monotonic()
-
-    def drift_m(self, at_s: float) -> float:
-        """How far GNSS is led astray."""
-        return self._faults.offset_m(at_s)

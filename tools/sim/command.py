@@ -29,7 +29,6 @@ HELP = (
     "its own double of an autopilot; with --sitl a running ArduPilot SITL. Exit status 1 when "
     "one of them does not end as it should."
 )
-MAX_SEEDS = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -50,17 +50,6 @@ class GnssFaults:
         for fault in self._begun:
             self._end(fault)
 
-    def offset_m(self, at_s: float) -> float:
-        """How far the receiver has been led astray by now."""
-        total_m = 0.0
-        for fault in self._faults:
-            if fault.at_s <= at_s < fault.until_s:
-                if fault.kind is FaultKind.GNSS_DRIFT:
-                    total_m += fault.amount * (at_s - fault.at_s)
-                elif fault.kind is FaultKind.GNSS_JUMP:
-                    total_m += fault.amount
-        return total_m
-
     def _parameters(self, fault: Fault) -> dict[str, float]:
         """Those that the fault changes, with their values now."""
         choices: list[tuple[str, ...]] = list(GLITCH_NAMES)

@@ -10,7 +10,6 @@ from tools.sim.ground_station import GroundStation
 from tools.sim.mission import mission_items
 from tools.sim.scenario import Scenario
 
-REBOOT_S = 60.0  # of wall time until the autopilot is there again
 READY_S = 240.0  # until its EKF has settled; some 45 s of its own time
 SETTLED_M = 30.0  # the start may lie this far from where the scenario wants it
 

@@ -19,7 +19,6 @@ from tools.sim.vehicles import Body
 
 NO_GPS, NO_FIX, FIX_3D, RTK_FIXED = 0, 1, 3, 6  # GPS_FIX_TYPE
 TIMEOUT_NS = 4_000_000_000  # of silence, then there is no fix
-NEVER_NS = -(10**12)
 MAX_GAP_S, MAX_MEAN_GAP_S = 0.245, 0.215  # for a healthy receiver
 USUAL_GAP_S, GAP_SMOOTHING = 0.2, 0.02
 HISTORY_STEPS = 64  # of truth, for the receiver's lag
