@@ -117,6 +117,18 @@ def test_a_chunk_that_would_fill_the_memory_is_left_out(tmp_path, told):
     assert whole.damaged == 1
 
 
+@pytest.mark.parametrize("length", [1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_a_chunk_that_forges_the_length_of_its_data_is_left_out(tmp_path, length):
+    whole_chunk = chunk(10, b"0123456789")
+    told, cut = struct.pack("<Q", 10), struct.pack("<Q", length)
+    at = whole_chunk.rindex(told)
+    path = tmp_path / "forged.mcap"
+    path.write_bytes(MAGIC + whole_chunk[:at] + cut + whole_chunk[at + 8 :])
+    whole = Whole()
+    assert messages(path, whole) == []
+    assert whole.damaged == 1
+
+
 def test_recovered_files_have_an_index(session, tmp_path):
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(session.read_bytes()[: session.stat().st_size // 2])
