@@ -7,6 +7,8 @@ XKF2 (wind), CAM and TRIG (a picture was taken).
 from __future__ import annotations
 
 import math
+import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ RANGEFINDER_GOOD = 4  # RFND.Stat
 MIN_FIX = 3  # GPS_FIX_TYPE: 3-D
 HEIGHT_SIGMA_M, RANGE_SIGMA_M = 5.0, 1.0
 USUAL_SIGMA_M = 3.0  # where no GPA tells the receiver's own
+RESTART_US = 2_000_000  # messages lie out of order by less
+BLOCK = 20  # messages whose times are looked at together
 MOST_DAMAGED = 1000  # messages, then the rest is given up
 WEEK_S = 7 * 86_400
 
@@ -30,7 +34,7 @@ def read_dataflash(path: Path) -> RecordedLog:
     """Raises InputError: not such a log, or nothing of use in it."""
     from pymavlink import DFReader
 
-    gathered = _Gathered()
+    starts = [_Gathered()]
     damaged = 0
     with quiet():
         # pymavlink raises whatever comes, plain Exception among it, on damaged logs.
@@ -46,10 +50,17 @@ def read_dataflash(path: Path) -> RecordedLog:
                 message = reader.recv_match(type=KINDS)
                 if message is None:
                     break
-                gathered.add(message)
+                if starts[-1].is_over(int(message.TimeUS)):
+                    starts.append(_Gathered())
+                starts[-1].add(message)
             except Exception:
                 damaged += 1
-    return made_log(path, gathered.events, gathered.triggers, gathered.utc_minus_clock_ns, damaged)
+    longest = max(starts, key=lambda gathered: len(gathered.events))
+    log = made_log(path, longest.events, longest.triggers, longest.utc_minus_clock_ns, damaged)
+    if len(starts) > 1:
+        note = f"{path.name}: the autopilot started {len(starts)} times; the longest flight is used"
+        log = replace(log, notes=(*log.notes, note))
+    return log
 
 
 class _Gathered:
@@ -60,11 +71,22 @@ class _Gathered:
         self.utc_minus_clock_ns: int | None = None
         self._sigma_m: dict[int, tuple[float, float]] = {}
         self._airspeed_m_s: float | None = None
+        self._block_us: list[int] = []
+        self._median_us = 0.0
 
     @property
     def triggers(self) -> list[Trigger]:
         """CAM is the picture itself, where a feedback pin tells it; TRIG only the wish for it."""
         return self._cam or self._trig
+
+    def is_over(self, time_us: int) -> bool:
+        """Whether the autopilot's clock began anew: by medians, which damaged times don't move."""
+        self._block_us.append(time_us)
+        if len(self._block_us) < BLOCK:
+            return False
+        before_us, self._median_us = self._median_us, statistics.median(self._block_us)
+        self._block_us = []
+        return self._median_us < before_us - RESTART_US
 
     def add(self, m: Any) -> None:
         time_ns = int(m.TimeUS) * 1000

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from onboard.errors import InputError
 from onboard.messages import Attitude, Event, Gnss, Height
 from tools.logs.plausible import plausible
 from tools.truth import Track, track_of
 
+MAX_FROM_MIDDLE_NS = 86_400_000_000_000  # a day: no flight lasts two
 HOLE_NS = 5_000_000_000  # receivers tell at least one position a second; then nobody knows
 
 
@@ -80,7 +83,10 @@ def made_log(
 
     Raises InputError when nothing is left that tells of a flight.
     """
-    kept, impossible = plausible(events)
+    possible, impossible = plausible(events)
+    middle_ns = int(np.median([e.time_ns for e in possible])) if possible else 0
+    kept = [e for e in possible if abs(e.time_ns - middle_ns) <= MAX_FROM_MIDDLE_NS]
+    impossible += len(possible) - len(kept)
     if not any(isinstance(event, Attitude | Height | Gnss) for event in kept):
         raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
     ordered = in_order(kept)

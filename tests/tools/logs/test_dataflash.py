@@ -58,6 +58,30 @@ def test_a_log_in_the_navigators_units(tmp_path):
     assert log.track.at(6_000_000_000) == pytest.approx((47.25, 8.5001), abs=1e-6)
 
 
+def test_of_several_starts_the_longest_flight_is_used(tmp_path):
+    """Two logs in one file, as concatenated by hand; the second's clock begins anew."""
+    log = DataflashWriter()
+    for i in range(40):
+        log.add("ATT", TimeUS=900_000_000 + i * 100_000, Yaw=10.0)
+    for i in range(100):
+        log.add("ATT", TimeUS=1_000_000 + i * 100_000, Yaw=20.0)
+    got = read_dataflash(log.write(tmp_path / "flight.bin"))
+    assert {round(math.degrees(e.yaw)) for e in got.events[20:]} == {20}
+    assert got.end_ns == 10_900_000_000 and len(got.events) <= 100
+    assert "started 2 times" in " ".join(got.notes)
+
+
+def test_a_message_with_a_damaged_time_ends_nothing(tmp_path):
+    log = DataflashWriter()
+    for i in range(100):
+        us = {50: 2**63, 60: 0, 70: 3_000_000_000}.get(i, 10_000_000 + i * 100_000)
+        log.add("ATT", TimeUS=us, Yaw=10.0)
+    got = read_dataflash(log.write(tmp_path / "flight.bin"))
+    assert "times" not in " ".join(got.notes)
+    assert len(got.events) >= 98
+    assert sum(10e9 <= e.time_ns <= 20e9 for e in got.events) == 97
+
+
 @pytest.mark.parametrize("content", [b"", b"\xa3", b"not a log at all" * 100, bytes(1000)])
 def test_what_is_no_log_is_said_to_be_none(tmp_path, content):
     path = tmp_path / "flight.bin"
