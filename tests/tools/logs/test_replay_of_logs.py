@@ -14,6 +14,7 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.geodesy import distance_m, offset_latlon
 from tests.tools.photographs import write_photo
+from tests.tools.recorded_flight import record
 from tests.tools.small_area import AGL_M, CAMERA, PHOTO_PX, SOUTH_WEST
 from tools.cli import main
 
@@ -238,3 +239,32 @@ def test_photographs_have_no_use_for_a_logs_options(small_area, tmp_path, capsys
     flight = small_area.write_flight(tmp_path / "flight", count=1)
     assert main(["replay", str(flight), "--map", str(small_area.pack), "--render", "a.tif"]) == 2
     assert "--render: " in capsys.readouterr().err
+
+
+def test_a_recording_is_replayed_byte_for_byte(small_area, tmp_path, capsys):
+    flight = small_area.write_flight(tmp_path / "flight", count=2)
+    flown = record(small_area, flight, tmp_path / "recordings")
+    assert main(["replay", str(flown.path), "--map", str(small_area.pack)]) == 0
+    said = capsys.readouterr().out
+    assert "messages different  0" in said
+    damaged = tmp_path / "half.mcap"
+    damaged.write_bytes(flown.path.read_bytes()[: flown.path.stat().st_size // 2])
+    assert main(["replay", str(damaged), "--map", str(small_area.pack)]) == 2
+    assert "half.mcap: holds no flight" in capsys.readouterr().err  # not one whole second
+
+
+def test_a_log_shorter_than_its_video_ends_the_replay(small_area, tmp_path):
+    log = write_tlog(tmp_path / "flight.tlog", 3.0)
+    video = write_video(small_area, tmp_path / "seen.avi", 6.0)
+    assert replay(small_area, tmp_path, log, "--video", video, "--video-starts", "0") == 0
+    _, reasons = errors_m(tmp_path, lambda row: int(row["time_ns"]) * 1e-9 - START_S)
+    assert len(reasons) == 6  # of 12: nothing is known of the others
+
+
+def test_a_truncated_video_ends_where_it_ends(small_area, tmp_path):
+    log = write_tlog(tmp_path / "flight.tlog", 9.0)
+    video = write_video(small_area, tmp_path / "seen.avi", 6.0)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    assert replay(small_area, tmp_path, log, "--video", video, "--video-starts", "0") == 0
+    _, reasons = errors_m(tmp_path, lambda row: int(row["time_ns"]) * 1e-9 - START_S)
+    assert 0 < len(reasons) < 12
