@@ -124,7 +124,7 @@ def open_log_flight(path: Path, args: argparse.Namespace, lost_after_s: float | 
     lost_ns = None if lost_after_s is None else log.start_ns + round(lost_after_s * 1e9)
     return LogFlight(
         camera,
-        with_frames(log, frames, lost_ns),
+        with_frames(log, frames, lost_ns, round(camera.attitude_delay_s * 1e9)),
         count,
         log.start_ns,
         log.track,

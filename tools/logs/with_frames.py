@@ -7,20 +7,29 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from onboard.errors import InputError
 from onboard.geodesy import enu_offset_m
 from onboard.messages import Attitude, Event, Frame, Gnss
+from onboard.telemetry import MAX_ATTITUDE_GAP_NS
 from tools.logs.recorded_log import RecordedLog, in_order
 
+MAX_WAIT_NS = MAX_ATTITUDE_GAP_NS  # the navigator bridges no more
 COURSE_SPAN_NS = 1_000_000_000  # the course is taken over this much of the track
 MIN_COURSE_SPEED_M_S = 2.0  # slower, a receiver's noise decides the course
 
 
 def with_frames(
-    log: RecordedLog, frames: Iterable[Frame], gnss_until_ns: int | None = None
+    log: RecordedLog,
+    frames: Iterable[Frame],
+    gnss_until_ns: int | None = None,
+    attitude_delay_ns: int = 0,
 ) -> Iterator[Event]:
-    """Frames come after the events of their moment. gnss_until_ns: from here on the receiver
-    says that it has no fix."""
+    """A frame comes after the events of its moment, and after the first attitude that follows:
+    a picture takes its time in flight, too, and logs tell attitude seldom. gnss_until_ns: from
+    here on the receiver says that it has no fix."""
+    attitudes_ns = np.array([e.time_ns for e in log.events if isinstance(e, Attitude)], np.int64)
 
     def events() -> Iterator[tuple[int, int, Event]]:
         for event in log.events:
@@ -31,7 +40,14 @@ def with_frames(
                 )
             yield event.time_ns, 0, event
 
-    pictures = ((frame.time_ns, 1, frame) for frame in frames)
+    def due_ns(time_ns: int) -> int:
+        after = int(np.searchsorted(attitudes_ns, time_ns + attitude_delay_ns))
+        if after == len(attitudes_ns):
+            return time_ns
+        next_ns = max(time_ns, int(attitudes_ns[after]))
+        return next_ns if next_ns - time_ns <= MAX_WAIT_NS else time_ns
+
+    pictures = ((due_ns(frame.time_ns), 1, frame) for frame in frames)
     merged = heapq.merge(events(), pictures, key=lambda item: item[:2])
     return (event for _, _, event in merged)
 
