@@ -9,7 +9,7 @@ from mcap.reader import make_reader
 from onboard.companion import FrameDone
 from onboard.errors import InputError
 from onboard.messages import Gnss
-from onboard.recording import schemas
+from onboard.recording import recorder, schemas
 from onboard.recording.reader import Recording, SentStep
 from onboard.recording.recover import recover
 from onboard.recording.replay import replay
@@ -18,8 +18,13 @@ from tests.tools.recorded_flight import Flown, record
 
 @pytest.fixture(scope="module")
 def flown(small_area, tmp_path_factory) -> Flown:
+    """Flushed often: on a fast machine the flight is over before the first flush is due."""
     folder = tmp_path_factory.mktemp("recorded")
-    return record(small_area, small_area.write_flight(folder / "flight"), folder / "recordings")
+    flight = small_area.write_flight(folder / "flight")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder, "WRITE_EVERY_S", 0.005)
+        patch.setattr(recorder, "FLUSH_EVERY_S", 0.02)
+        return record(small_area, flight, folder / "recordings")
 
 
 def again(flown, path):

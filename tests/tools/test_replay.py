@@ -78,7 +78,6 @@ def test_every_broken_photograph_keeps_its_row_and_a_reason(small_area, tmp_path
     whole = (flight / "DJI_0001.jpg").read_bytes()
     (flight / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     black = np.zeros((360, 480, 3), np.uint8)
-    noise = np.random.default_rng(1).integers(0, 256, black.shape, np.uint8)
     bad = {
         "black.jpg": {"picture": black, "time": "2024:10:30 10:00:10"},
         "double.jpg": {"time": "2024:10:30 10:00:00", "picture": black + 90},
