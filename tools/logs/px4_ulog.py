@@ -12,6 +12,7 @@ import numpy as np
 
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
+from tools.logs.finite_file import FiniteFile
 from tools.logs.quiet import quiet
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
@@ -37,8 +38,8 @@ def read_ulog(path: Path) -> RecordedLog:
     from pyulog import ULog
 
     try:
-        with quiet():
-            log: Any = ULog(str(path), TOPICS)
+        with quiet(), FiniteFile(path) as file:
+            log: Any = ULog(file, TOPICS)
     except Exception as e:  # pyulog raises whatever comes, plain Exception among it
         raise InputError(
             f"{path}: not a PX4 log ({str(e) or type(e).__name__}); give a .ulg file as the "

@@ -1,4 +1,5 @@
 import math
+import struct
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Gnss, Height
-from tests.tools.logs.ulog_writer import UlogWriter, small_ulog
+from tests.tools.logs.ulog_writer import HEADER, UlogWriter, small_ulog
 from tools.logs.px4_ulog import read_ulog
 
 
@@ -60,6 +61,15 @@ def test_what_a_receiver_tells_wrongly_is_left_out(tmp_path):
     ]
     assert read_log.events[2].sigma_m == 3.0 and read_log.events[2].velocity_north_m_s is None
     assert "2 messages with impossible numbers left out" in " ".join(read_log.notes)
+
+
+def test_a_header_at_which_pyulog_goes_back_for_ever(tmp_path):
+    """Of kind 0, and one byte longer than the rest; found by fuzzing."""
+    endless = HEADER + bytes(8) + struct.pack("<HB", 21, 0) + bytes(20)
+    with pytest.raises(InputError, match=r"flight\.ulg"):
+        read(tmp_path, endless)
+    half = small_ulog()[:9000]
+    assert len(read(tmp_path, half + struct.pack("<HB", 21, 0) + bytes(20)).events) > 50
 
 
 @pytest.mark.parametrize("data", [b"", b"ULog", b"no log" * 50, bytes(4000)])
