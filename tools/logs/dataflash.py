@@ -15,7 +15,7 @@ from typing import Any
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
 from onboard.outputs.gps_input import GPS_EPOCH_S, LEAP_SECONDS
-from tools.logs.quiet import quiet
+from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 KINDS = {"ATT", "GPS", "GPA", "POS", "RFND", "ARSP", "XKF2", "CAM", "TRIG"}
@@ -42,7 +42,7 @@ def read_dataflash(path: Path) -> RecordedLog:
             reader: Any = DFReader.DFReader_binary(str(path))
         except Exception as e:
             raise InputError(
-                f"{path}: not an ArduPilot log ({str(e) or type(e).__name__}); give a .bin file "
+                f"{path}: not an ArduPilot log ({said(e)}); give a .bin file "
                 "as the autopilot wrote it"
             ) from e
         while damaged <= MOST_DAMAGED:

@@ -13,7 +13,7 @@ import numpy as np
 from onboard.errors import InputError
 from onboard.messages import AirData, Attitude, Event, Gnss, Height
 from tools.logs.finite_file import FiniteFile
-from tools.logs.quiet import quiet
+from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 TOPICS = [
@@ -42,8 +42,7 @@ def read_ulog(path: Path) -> RecordedLog:
             log: Any = ULog(file, TOPICS)
     except Exception as e:  # pyulog raises whatever comes, plain Exception among it
         raise InputError(
-            f"{path}: not a PX4 log ({str(e) or type(e).__name__}); give a .ulg file as the "
-            "autopilot wrote it"
+            f"{path}: not a PX4 log ({said(e)}); give a .ulg file as the autopilot wrote it"
         ) from e
     topics = {d.name: d.data for d in reversed(log.data_list)}  # the first instance of each
     gps = topics.get("vehicle_gps_position", topics.get("sensor_gps"))
@@ -58,9 +57,12 @@ def read_ulog(path: Path) -> RecordedLog:
     )
     for what, told in readers:
         try:
-            events += told()
+            with np.errstate(all="ignore"):  # damaged numbers are left out afterwards
+                events += told()
         except (KeyError, ValueError, OverflowError, TypeError) as e:
-            unknown.append(f"{path.name}: its {what} is told in a way that is not known ({e})")
+            unknown.append(
+                f"{path.name}: its {what} is told in a way that is not known ({said(e)})"
+            )
     try:
         triggers, utc_minus_clock_ns = _triggers(pictures), _utc_minus_clock_ns(gps)
     except (KeyError, ValueError, OverflowError, TypeError):

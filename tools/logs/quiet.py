@@ -1,4 +1,5 @@
-"""Keeps libraries from printing their own complaints about a damaged log, line after line."""
+"""Keeps libraries from printing their own complaints about a damaged log, line after line, and a
+damaged log's bytes out of the sentence about it."""
 
 from __future__ import annotations
 
@@ -6,6 +7,15 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+
+
+MOST_SAID = 120  # characters of a library's own words
+
+
+def said(error: Exception) -> str:
+    """What a library raised, in one line of letters that can be printed."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in words)[:MOST_SAID]
 
 
 @contextlib.contextmanager

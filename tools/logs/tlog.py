@@ -14,7 +14,7 @@ from onboard.autopilot.decode import Decoder
 from onboard.autopilot.timesync import TimeSync
 from onboard.errors import InputError
 from onboard.messages import Event, ParameterValue
-from tools.logs.quiet import quiet
+from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 
 os.environ["MAVLINK20"] = "1"  # pymavlink reads it on import
@@ -45,7 +45,7 @@ def read_tlog(path: Path) -> RecordedLog:
         try:
             reader: Any = mavutil.mavlogfile(str(path))
         except Exception as e:  # pymavlink raises whatever comes
-            raise InputError(f"{path}: cannot be read ({e}); give a .tlog file") from e
+            raise InputError(f"{path}: cannot be read ({said(e)}); give a .tlog file") from e
         while damaged <= MOST_DAMAGED:
             try:
                 m = reader.recv_msg()

@@ -90,6 +90,15 @@ def test_what_is_no_log_is_said_to_be_none(tmp_path, content):
         read_dataflash(path)
 
 
+def test_a_damaged_formats_own_bytes_stay_out_of_the_sentence(tmp_path):
+    data = bytes(small_log().data).replace(b"QBBIHBcLLeffffB", b"Q\nBIHBcLLe\x1bfffB")
+    path = tmp_path / "flight.bin"
+    path.write_bytes(data)
+    with pytest.raises(InputError) as refused:
+        read_dataflash(path)
+    assert str(refused.value).isprintable()
+
+
 def test_a_missing_log(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         read_dataflash(tmp_path / "nowhere.bin")
