@@ -8,7 +8,6 @@ import io
 import os
 from collections.abc import Iterator
 
-
 MOST_SAID = 120  # characters of a library's own words
 
 

@@ -18,6 +18,8 @@ from tools.truth import Track, track_of
 MAX_FROM_MIDDLE_NS = 86_400_000_000_000  # a day: no flight lasts two
 HOLE_NS = 5_000_000_000  # receivers tell at least one position a second; then nobody knows
 
+AROUND_NS = 1_000_000_000  # a picture may be triggered just before or after all else is told
+
 
 @dataclass(frozen=True)
 class Trigger:
@@ -90,7 +92,8 @@ def made_log(
     if not any(isinstance(event, Attitude | Height | Gnss) for event in kept):
         raise InputError(f"{path}: holds no attitude, position or height; give a flight's log")
     ordered = in_order(kept)
-    seen = [t for t in triggers if ordered[0].time_ns <= t.time_ns <= ordered[-1].time_ns]
+    first_ns, last_ns = ordered[0].time_ns - AROUND_NS, ordered[-1].time_ns + AROUND_NS
+    seen = [t for t in triggers if first_ns <= t.time_ns <= last_ns]
     notes = [f"{path.name}: {count(ordered)}, {len(seen)} pictures triggered"]
     if damaged:
         notes.append(f"{path.name}: {damaged} damaged messages left out")
