@@ -107,7 +107,7 @@ def is_unfilled(gimbal: Angles) -> bool:
 
 def position_or_none(lat: float | None, lon: float | None) -> tuple[float | None, float | None]:
     """(None, None) unless both are there, on Earth, and not the 0/0 of a receiver without a fix."""
-    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180:
+    if lat is None or lon is None or not (abs(lat) <= 90 and abs(lon) <= 180):
         return None, None
     if abs(lat) < NO_POSITION_DEG and abs(lon) < NO_POSITION_DEG:
         return None, None

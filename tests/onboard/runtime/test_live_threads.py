@@ -58,7 +58,7 @@ def test_ticks_keep_to_their_own_moments():
     if loop.missed:
         pytest.skip("this machine is too busy to keep time")
     assert abs(sum(steps) / len(steps) - PERIOD_NS) < 0.2 * PERIOD_NS
-    assert loop.ticks == 8
+    assert len(times) == 8
 
 
 def test_ticks_that_came_too_late_are_counted_and_left_out():

@@ -107,6 +107,7 @@ def test_too_short_a_flight_is_one_sentence(small_area, tmp_path, capsys):
 def write_log(path, flown):
     """Attitudes and positions of a flight as ArduPilot logs them, and when each picture was."""
     log = DataflashWriter()
+    triggers_us = [round((2.0 + FRAME_S * i) * 1e6) for i in range(len(flown))]
     for k in range(40 * FRAME_S * len(flown) // 2):
         time_s = 1.0 + k / 20
         east, north, roll, pitch, yaw = at(flown, time_s)
@@ -119,8 +120,8 @@ def write_log(path, flown):
                     Lat=lat, Lng=lon, Alt=500.0)  # fmt: skip
             log.add("POS", TimeUS=us, Lat=lat, Lng=lon, Alt=500.0, RelHomeAlt=AGL_M)
         log.add("ATT", TimeUS=late_us, **angles)
-    for i in range(len(flown)):
-        log.add("TRIG", TimeUS=round((2.0 + FRAME_S * i) * 1e6))
+        while triggers_us and triggers_us[0] <= us:
+            log.add("TRIG", TimeUS=triggers_us.pop(0))
     return log.write(path)
 
 
