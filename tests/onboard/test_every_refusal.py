@@ -185,7 +185,9 @@ PICTURE_FAULTS: dict[Reason, Callable[[Area], Change]] = {
     Reason.VIEW_TOO_SMALL: lambda _: heights(0.2),
     Reason.SCALE_DISAGREES: lambda _: heights(1.22),
     Reason.ROTATION_DISAGREES: lambda _: attitudes(yaw_deg=14.0),
+    Reason.AMBIGUOUS: lambda _: attitudes(yaw_deg=17.0),
     Reason.INNOVATION_TOO_LARGE: another_place(40.0),
+    Reason.FAR_FROM_PRIOR: another_place(68.0),
     Reason.DUPLICATE_TIME: lambda _: frames(lambda f: [f, f]),
     Reason.OUT_OF_ORDER: lambda _: frames(
         lambda f: [f, replace(f, time_ns=f.time_ns - SECOND // 2)]
@@ -198,9 +200,7 @@ ELSEWHERE = {
     Reason.INFERENCE_FAILED,
     Reason.NO_CANDIDATE,
     Reason.RESIDUAL_TOO_LARGE,
-    Reason.AMBIGUOUS,
     Reason.WEAK_MATCH,
-    Reason.FAR_FROM_PRIOR,
     Reason.UNCONFIRMED,
 }
 
