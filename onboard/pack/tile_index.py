@@ -1,9 +1,8 @@
-"""The descriptors of a level's tiles: the exact table, and hnswlib shards for the whole pack.
+"""What an index is made of: tiles with their descriptors, and the hnswlib graph over them.
 
-A shard is two files: `.npz` with cols, rows (int32) and descriptors (float16), and `.hnsw`
-with the graph over the same descriptors, whose labels are positions in the `.npz`.
-hnswlib's file carries neither dimension nor ef, and loading with the wrong dimension raises
-nothing: both come from the manifest, and the count is compared after loading.
+A shard's graph holds the vectors that its codes were rounded from (`compact_codes`); its labels
+are positions in the shard. hnswlib's file carries neither dimension nor ef, and loading with the
+wrong dimension raises nothing: both come from the manifest.
 """
 
 from __future__ import annotations
@@ -19,9 +18,13 @@ from numpy.typing import NDArray
 
 from onboard.errors import InputError
 from onboard.messages import TileId
+from onboard.pack.hnsw_header import GraphShape, check_hnsw
 
 METRIC = "ip"  # inner product of unit vectors is cosine similarity
 HNSW_SEED = 100
+CELL_STEPS = 256  # half-tile steps to the side of a shard's cell: at most 65,536 tiles
+RECALL_NEAREST = 10
+RECALL_GOAL = 0.99  # of the RECALL_NEAREST nearest; below it an index isn't used
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class IndexParameters:
 
 @dataclass(frozen=True)
 class TileTable:
-    """All indexed tiles of a level, sorted by row, then column.
+    """Indexed tiles of a level with their full descriptors, sorted by row, then column.
 
     cols, rows: (N,) int32. descriptors: (N, D) float32 of unit length.
     """
@@ -81,25 +84,6 @@ def unit_length(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     return wide
 
 
-def read_tiles(path: Path, level: int, dim: int, count: int | None = None) -> TileTable:
-    """A shard's `.npz`; with a count, it must hold as many tiles.
-
-    Raises InputError when it is not what the manifest says.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            cols, rows, short = held["cols"], held["rows"], held["descriptors"]
-    except (OSError, ValueError, KeyError, EOFError) as e:
-        raise InputError(f"{path}: not a shard's tile list ({e}); build the pack again") from e
-    count = len(cols) if count is None else count
-    if short.shape != (count, dim) or cols.shape != (count,) or rows.shape != (count,):
-        raise InputError(
-            f"{path}: holds {len(cols)} tiles of {short.shape[1:]} numbers, the manifest says "
-            f"{count} of {dim}; build the pack again"
-        )
-    return TileTable(level, cols.astype(np.int32), rows.astype(np.int32), unit_length(short))
-
-
 def build_graph(descriptors: NDArray[np.float32], parameters: IndexParameters, path: Path) -> None:
     """Writes the `.hnsw` over (N, D) unit vectors, labels 0..N-1; same input, same bytes.
 
@@ -122,27 +106,27 @@ def build_graph(descriptors: NDArray[np.float32], parameters: IndexParameters, p
 class Graph:
     """One loaded `.hnsw`."""
 
-    def __init__(self, path: Path, tiles: TileTable, parameters: IndexParameters) -> None:
-        """Raises InputError when the file cannot be loaded or counts otherwise than `tiles`."""
-        self.tiles = tiles
-        self._index = hnswlib.Index(space=parameters.metric, dim=tiles.descriptors.shape[1])
+    def __init__(self, path: Path, count: int, dim: int, parameters: IndexParameters) -> None:
+        """Raises InputError when the file is not the graph of `count` vectors of dim numbers."""
+        check_hnsw(path, GraphShape(count, dim, parameters.m, parameters.ef_construction))
+        self._index = hnswlib.Index(space=parameters.metric, dim=dim)
         try:
             self._index.load_index(str(path))
         except RuntimeError as e:
             raise InputError(f"{path}: not an hnswlib index ({e}); build the pack again") from e
-        if self._index.get_current_count() != len(tiles):
-            raise InputError(
-                f"{path}: holds {self._index.get_current_count()} entries for {len(tiles)} "
-                "tiles; build the pack again"
-            )
-        self._ef = parameters.ef
+        self._count, self._ef = count, parameters.ef
         self._index.set_num_threads(1)
 
     def nearest(
-        self, descriptor: NDArray[np.float32], k: int
+        self, vector: NDArray[np.floating], k: int
     ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """(positions in `tiles`, cosine distances) of the nearest, best first."""
-        k = min(k, len(self.tiles))
-        self._index.set_ef(max(self._ef, 2 * k))  # load_index leaves it at 10
-        labels, distances = self._index.knn_query(descriptor[None, :], k=k)
+        """(positions in the shard, cosine distances) of the k nearest to a unit vector, best
+        first; not all of them are the nearest. None at all where the links lead to fewer than k:
+        tiles that all look the same are linked to one another alone."""
+        k = min(k, self._count)
+        self._index.set_ef(max(self._ef, k))  # load_index leaves it at 10
+        try:
+            labels, distances = self._index.knn_query(vector[None, :], k=k)
+        except RuntimeError:
+            return np.zeros(0, np.intp), np.zeros(0, np.float32)
         return labels[0].astype(np.intp), distances[0]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from maps.pixels import encode_tile
 from onboard.errors import InputError
-from onboard.imagery import Imagery, decode_tile
-from onboard.mbtiles import MBTilesWriter
+from onboard.pack.imagery import Imagery, decode_tile
+from onboard.pack.mbtiles import MBTilesWriter
 
 LEVEL = 5
 
@@ -83,5 +83,5 @@ def test_a_tile_of_another_size_is_an_input_error(tmp_path):
     writer.put(LEVEL, 0, 0, bytes(cv2.imencode(".png", np.ones((64, 64, 3), np.uint8))[1]))
     writer.commit()
     writer.close()
-    with pytest.raises(InputError, match="256 px"):
+    with pytest.raises(InputError, match="256x256"):
         Imagery(tmp_path / "a.mbtiles").picture(LEVEL, 0, 0)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.mbtiles import MBTiles, MBTilesWriter
+from onboard.pack.mbtiles import MBTiles, MBTilesWriter
 
 LEVEL = 6
 

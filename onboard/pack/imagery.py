@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from onboard.errors import InputError
-from onboard.mbtiles import MBTiles
 from onboard.messages import TILE_PX, Picture
+from onboard.pack.mbtiles import MBTiles
+from onboard.pack.picture_header import check_tile
 
 KEPT_TILES = 128  # decoded tiles, 192 KiB each
 OPAQUE = 128  # alpha from which on a pixel counts as imagery
@@ -18,12 +21,15 @@ OPAQUE = 128  # alpha from which on a pixel counts as imagery
 
 class Imagery:
     """The pixels of an `imagery.mbtiles`. Pixels without imagery are exactly (0, 0, 0),
-    imagery is never. Not for several threads at once."""
+    imagery is never. For any number of threads; one reads at a time."""
 
-    def __init__(self, path: Path, kept_tiles: int = KEPT_TILES) -> None:
-        """Raises InputError as `MBTiles` does."""
-        self.tiles = MBTiles(path)
+    def __init__(
+        self, path: Path, kept_tiles: int = KEPT_TILES, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """check: see `MBTiles`. Raises InputError as that does."""
+        self.tiles = MBTiles(path, of_pack=True, check=check)
         self._kept_tiles = kept_tiles
+        self._lock = threading.Lock()  # around what is kept
         self._kept: OrderedDict[tuple[int, int, int], Picture | None] = OrderedDict()
 
     def picture(
@@ -36,7 +42,8 @@ class Imagery:
         out = np.zeros((height, width, 3), np.uint8)
         for tile_y in range(y // TILE_PX, (y + height - 1) // TILE_PX + 1):
             for tile_x in range(x // TILE_PX, (x + width - 1) // TILE_PX + 1):
-                tile = self._decoded(level, tile_x, tile_y)
+                with self._lock:
+                    tile = self._decoded(level, tile_x, tile_y)
                 if tile is None:
                     continue
                 left, top = tile_x * TILE_PX - x, tile_y * TILE_PX - y
@@ -50,10 +57,13 @@ class Imagery:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        data = self.tiles.tile(level, x, y)
-        tile = None if data is None else decode_tile(data, f"{self.tiles.path}: {level}/{x}/{y}")
-        if tile is not None and tile.shape[:2] != (TILE_PX, TILE_PX):
-            raise InputError(f"{self.tiles.path}: tile {level}/{x}/{y} is not {TILE_PX} px wide")
+        data, tile = self.tiles.tile(level, x, y), None
+        if data is not None:
+            name = f"{self.tiles.path}: {level}/{x}/{y}"
+            check_tile(data, name, TILE_PX)
+            tile = decode_tile(data, name)
+            if tile.shape[:2] != (TILE_PX, TILE_PX):
+                raise InputError(f"{name}: its header tells of another size; build the pack again")
         self._kept[key] = tile
         if len(self._kept) > self._kept_tiles:
             self._kept.popitem(last=False)
@@ -65,7 +75,10 @@ def decode_tile(data: bytes, name: str) -> Picture:
 
     Raises InputError naming the tile.
     """
-    read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    try:
+        read = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:  # more pixels than OpenCV takes
+        read = None
     if read is None:
         raise InputError(f"{name}: the tile's picture cannot be decoded; get the file again")
     if read.dtype != np.uint8:

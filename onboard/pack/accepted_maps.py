@@ -1,0 +1,133 @@
+"""The newest signature that this machine accepted for each map, so that none goes back.
+
+One small JSON file in the user's state folder. A map flown for the first time is accepted as it
+is; a file that is damaged is no reason to believe anything, and a person has to look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onboard.errors import InputError
+from onboard.pack.pack_manifest import MOST_NAME_CHARS
+from onboard.pack.pack_rules import check_range, check_sha256
+from onboard.pack.pack_signature import MOST_SERIAL, Signed, is_day
+from onboard.pack.plain_text import check_plain
+from onboard.pack.strict_json import parse_strictly
+from onboard.settings import settings_from_table
+from onboard.whole_file import make_folder, write_whole
+
+FILE_NAME = "accepted_maps.json"
+FORMAT = 1
+MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """issued: a UTC day."""
+
+    pack: str
+    serial: int
+    manifest_sha256: str
+    issued: str
+
+    def __post_init__(self) -> None:
+        check_plain("pack", self.pack, MOST_NAME_CHARS)
+        check_range("serial", self.serial, 1, MOST_SERIAL)
+        check_sha256("manifest_sha256", self.manifest_sha256)
+        if not is_day(self.issued):
+            raise ValueError(f"issued is {self.issued!r}, which is no day")
+
+
+@dataclass(frozen=True)
+class AcceptedMaps:
+    """One of each pack's name."""
+
+    format: int = FORMAT
+    maps: tuple[Accepted, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise ValueError(f"format is {self.format}, this Pilotage reads {FORMAT}")
+        if len({m.pack for m in self.maps}) != len(self.maps):
+            raise ValueError("a map stands there twice")
+
+    @property
+    def newest_issued(self) -> str:
+        """'' when there is none. A day that has certainly come."""
+        return max((m.issued for m in self.maps), default="")
+
+    def check(self, pack: Path, signed: Signed) -> None:
+        """Raises InputError: older than what was accepted, or as old and another."""
+        last = next((m for m in self.maps if m.pack == signed.pack), None)
+        if last is None or signed.serial > last.serial:
+            return
+        if signed.serial < last.serial:
+            raise InputError(
+                f"{pack}: its signature has serial {signed.serial}, but this machine has accepted "
+                f"serial {last.serial} of '{signed.pack}'; install the newer pack, or sign this "
+                f"one anew ('pilotage map sign --serial {last.serial + 1}')"
+            )
+        if signed.manifest_sha256 != last.manifest_sha256:
+            raise InputError(
+                f"{pack}: serial {signed.serial} of '{signed.pack}' was given to two different "
+                "packs, and this machine has accepted the other one; sign the newer one anew "
+                f"('pilotage map sign --serial {last.serial + 1}')"
+            )
+
+
+def read_accepted(path: Path) -> AcceptedMaps:
+    """Empty where there is no file yet. Raises InputError: unreadable or damaged."""
+    mend = "see that the map is the one you want to fly, then remove this file"
+    try:
+        with path.open("rb") as file:
+            table = parse_strictly(file.read(MOST_BYTES + 1), MOST_BYTES)
+        if not isinstance(table, dict):
+            raise ValueError("not a table")
+        return settings_from_table(table, AcceptedMaps, "maps")
+    except FileNotFoundError:
+        return AcceptedMaps()
+    except OSError as e:
+        raise InputError(
+            f"{path}: the maps accepted so far cannot be read ({e.strerror}); make it readable"
+        ) from e
+    except (ValueError, InputError) as e:
+        raise InputError(f"{path}: the list of accepted maps is damaged ({e}); {mend}") from e
+
+
+def accept(path: Path, pack: Path, signed: Signed) -> None:
+    """Keeps a signature as the newest of its pack; on the disk when it returns. Writes nothing
+    when it is the one kept already. Raises InputError: older than one accepted meanwhile, or
+    the file can't be read or written."""
+    make_folder(path.parent)
+    with _alone(path.parent):
+        held = read_accepted(path)
+        held.check(pack, signed)
+        new = Accepted(signed.pack, signed.serial, signed.manifest_sha256, signed.issued)
+        if new in held.maps:
+            return
+        others = tuple(m for m in held.maps if m.pack != signed.pack)
+        maps = tuple(sorted((*others, new), key=lambda m: m.pack))
+        table = dataclasses.asdict(AcceptedMaps(FORMAT, maps))
+        write_whole(path, json.dumps(table, indent=1) + "\n")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two companions that start together must not lose each other's entry; and the renaming is
+    on the disk, too, at the end."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)

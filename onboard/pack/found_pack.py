@@ -1,0 +1,127 @@
+"""A map pack as it is found: its manifest read once, and what its signature says of it.
+
+The bytes whose signature is checked are the bytes that are parsed; nothing is parsed before.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from onboard.errors import InputError
+from onboard.pack.accepted_maps import AcceptedMaps, accept, read_accepted
+from onboard.pack.pack_manifest import MANIFEST_NAME, Manifest, manifest_bytes, parse_manifest
+from onboard.pack.pack_signature import (
+    SIGNATURE_NAME,
+    PackSignature,
+    PublicKey,
+    Signed,
+    check_signature,
+    read_public_keys,
+    read_signature,
+)
+
+NOT_CHECKED = "not checked (no public key given)"
+
+
+@dataclass(frozen=True)
+class MapTrust:
+    """keys: whose signature counts, never empty. accepted: the file of the newest signatures that
+    this machine accepted; None: whether a pack goes back is not asked."""
+
+    keys: tuple[PublicKey, ...]
+    accepted: Path | None = None
+
+
+@dataclass(frozen=True)
+class FoundPack:
+    """signature: what stands in the pack, None where nothing that can be read does. trusted: a
+    trusted key made it, and it counts today. said: both, as the end of a sentence."""
+
+    path: Path
+    manifest: Manifest
+    manifest_sha256: str
+    signature: PackSignature | None
+    trusted: bool
+    said: str
+
+
+def trust_of(public_key: Path | None, accepted: Path | None = None) -> MapTrust | None:
+    """Of the setting `map_public_key` or the option `--map-public-key`. Raises InputError."""
+    return None if public_key is None else MapTrust(read_public_keys(public_key), accepted)
+
+
+def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -> FoundPack:
+    """unix_s: now, by the machine's clock (default: as it stands).
+
+    Raises InputError: no pack, a manifest that is none; and with a trust: not signed, signed by
+    another key, altered, expired, older than one that this machine accepted.
+    """
+    data = manifest_bytes(path)
+    digest = hashlib.sha256(data).hexdigest()
+    if trust is None:
+        told, said = _unchecked(path)
+        return FoundPack(path, parse_manifest(data, path), digest, told, False, said)
+    signature = check_signature(path, data, trust.keys)
+    signed = signature.signed
+    accepted = AcceptedMaps() if trust.accepted is None else read_accepted(trust.accepted)
+    today = _today(time.time() if unix_s is None else unix_s)
+    _check_day(path, signed, today, accepted)
+    accepted.check(path, signed)
+    manifest = parse_manifest(data, path)
+    if manifest.name != signed.pack:
+        raise InputError(
+            f"{path / MANIFEST_NAME}: the pack is named '{manifest.name}', its signature is of "
+            f"'{signed.pack}'; sign it again"
+        )
+    return FoundPack(path, manifest, digest, signature, True, _checked(signed, today))
+
+
+def take(found: FoundPack, trust: MapTrust | None) -> None:
+    """After all its files proved good: from now on no older pack of its name is accepted.
+
+    Raises InputError as `accept` does.
+    """
+    if found.trusted and found.signature and trust and trust.accepted:
+        accept(trust.accepted, found.path, found.signature.signed)
+
+
+def _check_day(path: Path, signed: Signed, today: str, accepted: AcceptedMaps) -> None:
+    """A clock that was never set, or was set back, can't make a map live for ever: days on which
+    signatures were issued that were believed have certainly come."""
+    certain = max(signed.issued, accepted.newest_issued)
+    if signed.expires is not None and signed.expires < max(today, certain):
+        by = "this machine's clock" if today >= certain else "the newest signature accepted here"
+        raise InputError(
+            f"{path}: its signature expired on {signed.expires}, today is {max(today, certain)} by "
+            f"{by}; sign it again ('pilotage map sign'), or set the clock if that is wrong"
+        )
+
+
+def _today(unix_s: float) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).date().isoformat()
+    except (OverflowError, OSError, ValueError):  # a clock beyond the year 9999
+        return "9999-12-31"
+
+
+def _checked(signed: Signed, today: str) -> str:
+    until = f"until {signed.expires}" if signed.expires else "without end"
+    said = f"signed by key {signed.key_id}, serial {signed.serial}, {until}"
+    if today < signed.issued:
+        said += f"; this machine's clock says {today}, before it was signed: set it"
+    return said
+
+
+def _unchecked(path: Path) -> tuple[PackSignature | None, str]:
+    try:
+        signature = read_signature(path)
+    except InputError:
+        return None, f"{SIGNATURE_NAME} is damaged, {NOT_CHECKED}"
+    if signature is None:
+        return None, f"not signed, {NOT_CHECKED}"
+    told = _checked(signature.signed, signature.signed.issued)
+    return signature, f"{told}, so it says; {NOT_CHECKED}"
