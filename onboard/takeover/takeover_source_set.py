@@ -12,9 +12,10 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 from onboard.autopilot.contract import Link
 from onboard.autopilot.parameters import ParameterClient
 from onboard.flight_settings import TakeoverMethod
-from onboard.messages import CommandAck, Event, LocalOrigin
-from onboard.takeover_file import Before, TakeoverFile
-from onboard.takeover_selection import Selection
+from onboard.messages import Event
+from onboard.takeover.takeover_file import Before, TakeoverFile
+from onboard.takeover.takeover_selection import Selection
+from onboard.telemetry_messages import CommandAck, LocalOrigin
 
 NEEDED = {"EK3_SRC1_POSXY": 3.0, "EK3_SRC2_POSXY": 6.0, "VISO_TYPE": 1.0}  # GPS, ExternalNav
 GNSS_SET, PILOTAGE_SET = 1, 2

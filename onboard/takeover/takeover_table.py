@@ -24,7 +24,7 @@ from __future__ import annotations
 from enum import Enum
 
 from onboard.reasons import GnssState
-from onboard.takeover_selection import Selection
+from onboard.takeover.takeover_selection import Selection
 
 TAKE_NS = 200_000_000  # two ticks; the watch has its own hysteresis
 GIVE_TRUSTED_NS = 10_000_000_000

@@ -12,8 +12,8 @@ from onboard.autopilot.contract import Link
 from onboard.autopilot.parameters import ParameterClient, ParameterState, same_value
 from onboard.flight_settings import TakeoverMethod
 from onboard.messages import Event
-from onboard.takeover_file import Before, TakeoverFile
-from onboard.takeover_selection import Selection
+from onboard.takeover.takeover_file import Before, TakeoverFile
+from onboard.takeover.takeover_selection import Selection
 
 PRIMARY, AUTO_SWITCH, SECOND_TYPE = "GPS_PRIMARY", "GPS_AUTO_SWITCH", "GPS2_TYPE"
 HELD = {PRIMARY: 1.0, AUTO_SWITCH: 0.0}  # in the order of writing

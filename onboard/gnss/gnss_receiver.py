@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onboard.geodesy import enu_offset_m
-from onboard.gnss_evidence import Evidence
-from onboard.messages import Floats, Gnss
+from onboard.gnss.gnss_evidence import Evidence
+from onboard.messages import Floats
 from onboard.reasons import GnssState
+from onboard.telemetry_messages import Gnss
 
 NO_POSITION_DEG = 1e-6  # latitude and longitude both this near 0: a receiver without a fix
 MAX_SIGMA_M = 100.0  # a worse one is no position: its gate would span a square kilometre

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 
 from onboard.fusion import Fusion
-from onboard.gnss_evidence import AutopilotEvidence
-from onboard.messages import (
+from onboard.gnss.gnss_evidence import AutopilotEvidence
+from onboard.messages import Event, Fix
+from onboard.reasons import GnssState
+from onboard.telemetry_messages import (
     EkfStatus,
-    Event,
-    Fix,
     Gnss,
     GnssIntegrity,
     ParameterValue,
     SensorHealth,
     VehicleState,
 )
-from onboard.reasons import GnssState
 from tools.gnss_study import ORIGIN, Conditions, Moment, false_alarms, fly
 
 FAULT_S = 60.0

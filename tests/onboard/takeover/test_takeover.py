@@ -18,19 +18,17 @@ from onboard.flight_settings import (
     TakeoverSettings,
 )
 from onboard.fusion import Fusion
-from onboard.messages import (
+from onboard.messages import Estimate, Event, GnssAssessment
+from onboard.reasons import GnssState, Mode
+from onboard.takeover.takeover import Takeover
+from onboard.takeover.takeover_selection import Selection
+from onboard.telemetry_messages import (
     CommandAck,
-    Estimate,
-    Event,
     Gnss,
-    GnssAssessment,
     LocalOrigin,
     ParameterValue,
     VehicleState,
 )
-from onboard.reasons import GnssState, Mode
-from onboard.takeover import Takeover
-from onboard.takeover_selection import Selection
 from tests.onboard.flights import GOOD
 
 TICK_NS = 100_000_000

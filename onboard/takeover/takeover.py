@@ -26,16 +26,17 @@ from onboard.flight_settings import (
     TakeoverSettings,
 )
 from onboard.geodesy import distance_m
-from onboard.messages import Estimate, Event, Gnss, GnssAssessment, VehicleState
+from onboard.messages import Estimate, Event, GnssAssessment
 from onboard.outputs.gps_input import GPS_ID
 from onboard.outputs.moment import accuracy_m, is_trusted
 from onboard.outputs.status_text import CRITICAL, NOTICE, WARNING, Announcer
 from onboard.reasons import GnssState
-from onboard.takeover_file import TakeoverFile
-from onboard.takeover_parameters import ParameterSelector
-from onboard.takeover_selection import Selection, Selector
-from onboard.takeover_source_set import SourceSetSelector
-from onboard.takeover_table import BAD, Wish, decide
+from onboard.takeover.takeover_file import TakeoverFile
+from onboard.takeover.takeover_parameters import ParameterSelector
+from onboard.takeover.takeover_selection import Selection, Selector
+from onboard.takeover.takeover_source_set import SourceSetSelector
+from onboard.takeover.takeover_table import BAD, Wish, decide
+from onboard.telemetry_messages import Gnss, VehicleState
 
 RETRY_NS = 30_000_000_000  # after a takeover that failed
 FRESH_NS = 5_000_000_000  # of a heartbeat

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from onboard.drag_off import DragOff
-from onboard.gnss_evidence import AutopilotEvidence, Evidence
-from onboard.gnss_receiver import ReceiverReports
-from onboard.messages import Event, Floats, Gnss, GnssAssessment, ParameterValue
+from onboard.gnss.drag_off import DragOff
+from onboard.gnss.gnss_evidence import AutopilotEvidence, Evidence
+from onboard.gnss.gnss_receiver import ReceiverReports
+from onboard.messages import Event, Floats, GnssAssessment
 from onboard.reasons import GnssState
+from onboard.telemetry_messages import Gnss, ParameterValue
 
 SEVERITY = {
     GnssState.GOOD: 0,

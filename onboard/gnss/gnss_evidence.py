@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onboard.messages import EkfStatus, Event, GnssIntegrity, SensorHealth, VehicleState
+from onboard.messages import Event
 from onboard.reasons import GnssState
+from onboard.telemetry_messages import (
+    EkfStatus,
+    GnssIntegrity,
+    SensorHealth,
+    VehicleState,
+)
 
 HOLDS_NS = 3_000_000_000  # a status counts this long; streams come at 1 Hz and more
 EKF_GLITCH = 0x8000  # EKF_STATUS_REPORT, ArduPilot

@@ -1,0 +1,1 @@
+"""What the autopilot's GNSS receivers are worth: watched, compared, never followed."""
