@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from onboard.messages import AirData, Attitude, VehicleState
 from onboard.position_filter import AirVelocity
+from onboard.telemetry_messages import AirData, Attitude, VehicleState
 
 # Below it an autopilot's airspeed is noise or a plane on the ground; faster ones are no plane
 # that this was made for.

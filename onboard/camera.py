@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from onboard.messages import Attitude, Floats
+from onboard.messages import Floats
+from onboard.telemetry_messages import Attitude
 
 ASPECT_TOLERANCE = 0.01  # pictures may differ this much from uniform scaling (rounding, cropping)
 MIN_SIDE_PX = 16

@@ -15,10 +15,10 @@ from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.flight_settings import FlightSettings, Output, TakeoverMethod
 from onboard.loop import Navigator, NavigatorSettings
-from onboard.map_pack import MapPack
 from onboard.outputs.gps_input import GPS_ID
+from onboard.pack.map_pack import MapPack
 from onboard.publish import Publisher
-from onboard.takeover import Takeover
+from onboard.takeover.takeover import Takeover
 
 NOWHERE = Path("/nonexistent/takeover.json")  # without a takeover nothing is written
 

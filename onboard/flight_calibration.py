@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onboard.geodesy import offset_latlon
-from onboard.messages import Attitude, Fix, Floats, Height
+from onboard.messages import Fix, Floats
 from onboard.position_filter import GATE_D2, sigma
 from onboard.protection import PROTECTION_SIGMAS
+from onboard.telemetry_messages import Attitude, Height
 from onboard.vehicle_fix import MAP_SIGMA_M
 
 CORRELATED_S = 20.0  # GNSS errs alike for about this long

@@ -109,11 +109,13 @@ class WebSettings:
 
 @dataclass(frozen=True)
 class FlightSettings:
-    """Relative paths count from the settings file's folder. camera: a source for
-    `onboard.cameras.open_camera`; camera_file: lens and mounting. frame_hz: frames taken from
-    the camera a second, at most."""
+    """Relative paths count from the settings file's folder. map_public_key: a PEM file with the
+    public keys whose signature a map must bear, one or several; without it any map is flown.
+    camera: a source for `onboard.cameras.open_camera`; camera_file: lens and mounting. frame_hz:
+    frames taken from the camera a second, at most."""
 
     map: Path | None = None
+    map_public_key: Path | None = None
     camera: str = ""
     camera_file: Path | None = None
     frame_hz: float = 5.0

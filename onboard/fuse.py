@@ -27,20 +27,14 @@ import numpy as np
 
 from onboard.filter_history import FilterHistory
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.gnss_receiver import is_position
-from onboard.messages import (
-    Estimate,
-    Fix,
-    Gnss,
-    Motion,
-    Prior,
-    Refusal,
-)
+from onboard.gnss.gnss_receiver import is_position
+from onboard.messages import Estimate, Fix, Motion, Prior, Refusal
 from onboard.outputs.moment import MAX_TRUSTED_ACCURACY_M
 from onboard.position_filter import GATE_D2, AirVelocity, Exposure, FilterState, Position, sigma
 from onboard.protection import protection_of
 from onboard.reasons import Mode, Reason, Stage
 from onboard.relocalization import Relocalizer
+from onboard.telemetry_messages import Gnss
 
 COASTING_AFTER_S = 5.0  # without a position: ten missed at the slowest useful rate of 2 Hz
 LOST_AFTER_S = 60.0

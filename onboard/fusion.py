@@ -16,22 +16,19 @@ from onboard.air_data import AirSpeed
 from onboard.flight_calibration import Corrections, FlightCalibration, Sight
 from onboard.fuse import Estimator
 from onboard.geodesy import enu_offset_m
-from onboard.gnss_watch import GnssWatch
+from onboard.gnss.gnss_watch import GnssWatch
 from onboard.messages import (
-    AirData,
-    Attitude,
     Estimate,
     Event,
     Fix,
     Floats,
-    Gnss,
     GnssAssessment,
     Motion,
     Prior,
     Refusal,
-    VehicleState,
 )
 from onboard.reasons import GnssState, Mode
+from onboard.telemetry_messages import AirData, Attitude, Gnss, VehicleState
 
 
 class Fusion:

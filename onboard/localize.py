@@ -15,22 +15,21 @@ from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.gate import gate
 from onboard.geodesy import distance_m, offset_latlon
+from onboard.ground.relief import Relief
 from onboard.locate import locate
-from onboard.map_pack import MapPack
 from onboard.messages import (
-    Attitude,
     Candidate,
     Description,
     Fix,
     Frame,
     FrameResult,
-    Height,
     Match,
     Prior,
     RecordedFrame,
     Refusal,
     View,
 )
+from onboard.pack.map_pack import MapPack
 from onboard.picture_quality import check_picture, check_sharpness
 from onboard.position_filter import sigma
 from onboard.protection import PROTECTION_SIGMAS
@@ -38,6 +37,7 @@ from onboard.reasons import Reason, Stage
 from onboard.rectify import choose_level, rectify
 from onboard.rerank import rerank
 from onboard.retrieve import retrieve
+from onboard.telemetry_messages import Attitude, Height
 from onboard.tile_descriptions import TileDescriptions
 from onboard.vehicle_fix import Reach, nadir_covariance, vehicle_fix
 
@@ -86,11 +86,12 @@ class Localizer:
         height: Height | None,
         at_lat_deg: float,
         level_before: int | None = None,
+        relief: Relief | None = None,
     ) -> Look | FrameResult:
         """From the picture to its description; a FrameResult where it was refused.
-        level_before: the view's before, see `choose_level`."""
+        level_before: the view's before, see `choose_level`. relief: see `rectify`."""
         latency_ms: dict[str, float] = {}
-        view = self._view(frame, attitude, height, at_lat_deg, level_before, latency_ms)
+        view = self._view(frame, attitude, height, at_lat_deg, level_before, relief, latency_ms)
         return self._describe(frame.name, frame.time_ns, view, latency_ms)
 
     def look_again(self, frame: RecordedFrame) -> Look | FrameResult:
@@ -150,6 +151,7 @@ class Localizer:
         height: Height | None,
         at_lat_deg: float,
         level_before: int | None,
+        relief: Relief | None,
         latency_ms: dict[str, float],
     ) -> View | Refusal:
         with timed(latency_ms, Stage.INPUT.value):
@@ -166,7 +168,7 @@ class Localizer:
             level = choose_level(
                 self._pack.levels, height.agl_m, self._camera, at_lat_deg, level_before
             )
-            return rectify(frame, attitude, height, self._camera, level, at_lat_deg)
+            return rectify(frame, attitude, height, self._camera, level, at_lat_deg, relief)
 
     def _match(
         self,

@@ -18,25 +18,26 @@ from onboard.errors import BackendError
 from onboard.event_times import EventTimes
 from onboard.flight_calibration import Corrections, Sight
 from onboard.fusion import Fusion
+from onboard.ground.height_above_terrain import height_above_terrain
+from onboard.ground.relief import Relief
 from onboard.localize import Localizer, Look, timed
-from onboard.map_pack import MapPack
 from onboard.messages import (
-    AirData,
-    Attitude,
     Estimate,
     Event,
     Frame,
     FrameResult,
     GnssAssessment,
-    Height,
+    HeightUsed,
     Motion,
     Prior,
     RecordedFrame,
     Refusal,
 )
 from onboard.motion import view_motion
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode, Reason, Stage
 from onboard.telemetry import Telemetry
+from onboard.telemetry_messages import AirData, Attitude, Height
 
 MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m at 10 m/s
 
@@ -45,10 +46,12 @@ MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m 
 class NavigatorSettings:
     """use_gnss: whether a good receiver starts the estimate and calibrates. own_receiver: the
     number under which the autopilot reports the position that Pilotage sends (GPS_INPUT with
-    gps_id 1: 1), None when it doesn't."""
+    gps_id 1: 1), None when it doesn't. use_terrain: the map's, where it has some; a simulation
+    over level ground has none."""
 
     use_gnss: bool = True
     own_receiver: int | None = None
+    use_terrain: bool = True
 
 
 @dataclass
@@ -62,6 +65,8 @@ class FrameWork:
     agl_sigma_m: float = 0.0
     at_lat_deg: float = 0.0
     level_before: int | None = None
+    height_used: HeightUsed | None = None
+    relief: Relief | None = None
     prior: Prior | None = None
     look: Look | None = None
     motion: Motion | None = None
@@ -100,6 +105,7 @@ class Navigator:
         )
         self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]
+        self._terrain = height_above_terrain(pack) if settings.use_terrain else None
         self._frozen = FrozenWatch()
         self._previous: Look | None = None
         self._newest_frame_ns: int | None = None
@@ -123,6 +129,8 @@ class Navigator:
                 self._fusion.add_air(admitted, self._fusion.corrections.attitude(attitude))
             else:
                 self._fusion.take(admitted)
+                if self._terrain is not None:
+                    self._terrain.hear(admitted)
         return None
 
     def begin(self, frame: Frame | RecordedFrame) -> FrameWork:
@@ -135,6 +143,9 @@ class Navigator:
         self._newest_frame_ns = frame.time_ns
         prior = self._fusion.prior_at(frame.time_ns)
         height = self._telemetry.height_at(frame.time_ns)
+        if self._terrain is not None and height is not None:
+            height, work.height_used = self._terrain.height(height, prior)
+            work.relief = self._terrain.relief(prior)
         work.corrections = self._fusion.corrections.for_height(height)
         work.attitude = work.corrections.attitude(self._telemetry.attitude_at(frame.time_ns))
         work.height = work.corrections.height(height)
@@ -154,7 +165,12 @@ class Navigator:
                 look = FrameResult(work.frame.name, work.frame.time_ns, None, refusal)
             else:
                 look = self._localizer.look(
-                    work.frame, work.attitude, work.height, work.at_lat_deg, work.level_before
+                    work.frame,
+                    work.attitude,
+                    work.height,
+                    work.at_lat_deg,
+                    work.level_before,
+                    work.relief,
                 )
             if isinstance(look, FrameResult):
                 work.result = look
@@ -191,7 +207,8 @@ class Navigator:
                 self._telemetry.trust_heights(result.time_ns)
             result = replace(result, fix=None if refusal else fix, refusal=refusal)
             result = replace(result, latency_ms=latency_ms)
-        return replace(result, estimate=self.estimate_at(work.frame.time_ns))
+        estimate = self.estimate_at(work.frame.time_ns)
+        return replace(result, estimate=estimate, height=work.height_used)
 
     def estimate_at(self, time_ns: int) -> Estimate | None:
         """The position carried forward to time_ns; None while lost."""

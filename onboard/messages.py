@@ -18,6 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onboard.reasons import GnssState, Mode, Reason, Stage
+from onboard.telemetry_messages import (
+    AirData,
+    Attitude,
+    AutopilotPosition,
+    CommandAck,
+    EkfStatus,
+    Gnss,
+    GnssIntegrity,
+    Height,
+    LocalOrigin,
+    ParameterValue,
+    SensorHealth,
+    VehicleState,
+)
 
 Picture = NDArray[np.uint8]  # (H, W, 3) BGR
 Floats = NDArray[np.float64]
@@ -37,151 +51,6 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Attitude:
-    """The vehicle's attitude, or a stabilised gimbal's where the mounting says so."""
-
-    time_ns: int
-    roll: float
-    pitch: float
-    yaw: float
-
-
-@dataclass(frozen=True)
-class Height:
-    """agl_m above the ground below; amsl_m above mean sea level, None when unknown."""
-
-    time_ns: int
-    agl_m: float
-    amsl_m: float | None = None
-    sigma_m: float = 5.0
-    source: str = "barometer"
-
-
-@dataclass(frozen=True)
-class Gnss:
-    """A receiver's position; has_fix False is its report that it has none.
-
-    receiver counts from 0 (GPS_RAW_INT; 1 is GPS2_RAW). fix_type is MAVLink's GPS_FIX_TYPE.
-    What a receiver doesn't tell is None.
-    """
-
-    time_ns: int
-    lat_deg: float
-    lon_deg: float
-    sigma_m: float = 3.0
-    has_fix: bool = True
-    receiver: int = 0
-    fix_type: int = 3
-    satellites: int | None = None
-    amsl_m: float | None = None
-    velocity_north_m_s: float | None = None
-    velocity_east_m_s: float | None = None
-    velocity_sigma_m_s: float | None = None
-
-
-@dataclass(frozen=True)
-class EkfStatus:
-    """The autopilot's own judgement of its estimate: EKF_STATUS_REPORT (#193) or PX4's
-    ESTIMATOR_STATUS (#230). flags are ESTIMATOR_STATUS_FLAGS (EKF_STATUS_FLAGS share the lower
-    bits); the variances are innovation test ratios, 1 at the gate."""
-
-    time_ns: int
-    flags: int
-    velocity_variance: float
-    position_variance: float
-    height_variance: float
-
-
-@dataclass(frozen=True)
-class SensorHealth:
-    """What SYS_STATUS (#1) says of the autopilot's GNSS receivers as a whole."""
-
-    time_ns: int
-    gnss_present: bool
-    gnss_enabled: bool
-    gnss_healthy: bool
-
-
-@dataclass(frozen=True)
-class GnssIntegrity:
-    """What a receiver itself says of interference: GNSS_INTEGRITY (#441). jamming and spoofing:
-    0 unknown, 1 none, 2 mitigated, 3 detected."""
-
-    time_ns: int
-    receiver: int
-    jamming: int
-    spoofing: int
-
-
-@dataclass(frozen=True)
-class AirData:
-    """Airspeed (VFR_HUD #74) and the wind the autopilot estimates (WIND #168, WIND_COV #231):
-    where the air moves to. None where not told."""
-
-    time_ns: int
-    airspeed_m_s: float | None = None
-    wind_north_m_s: float | None = None
-    wind_east_m_s: float | None = None
-
-
-@dataclass(frozen=True)
-class VehicleState:
-    """HEARTBEAT (#0) of the autopilot. autopilot: 'ardupilot', 'px4' or 'other'; kind: 'copter',
-    'plane' or 'other'; flight_mode as its ground station names it."""
-
-    time_ns: int
-    autopilot: str
-    kind: str
-    armed: bool
-    flight_mode: str
-
-
-@dataclass(frozen=True)
-class AutopilotPosition:
-    """Where the autopilot believes to be: GLOBAL_POSITION_INT (#33). Made from whatever it
-    navigates by, Pilotage's own positions among it: shown and recorded, never fused."""
-
-    time_ns: int
-    lat_deg: float
-    lon_deg: float
-    amsl_m: float
-    above_home_m: float
-    velocity_north_m_s: float
-    velocity_east_m_s: float
-    velocity_down_m_s: float
-
-
-@dataclass(frozen=True)
-class LocalOrigin:
-    """Where the autopilot's local frame has its zero: GPS_GLOBAL_ORIGIN (#49)."""
-
-    time_ns: int
-    lat_deg: float
-    lon_deg: float
-    amsl_m: float
-
-
-@dataclass(frozen=True)
-class ParameterValue:
-    """A parameter as the autopilot told it: PARAM_VALUE (#22). param_type is MAV_PARAM_TYPE, 9 a
-    32-bit float; value is the number itself, however it was packed."""
-
-    time_ns: int
-    name: str
-    value: float
-    param_type: int = 9
-
-
-@dataclass(frozen=True)
-class CommandAck:
-    """COMMAND_ACK (#77). result is MAV_RESULT, 0 accepted."""
-
-    time_ns: int
-    command: int
-    result: int
-
-
-@dataclass(frozen=True)
 class Prior:
     """Where the vehicle may be: a circular normal around a position."""
 
@@ -197,7 +66,8 @@ class View:
     picture is (256, 256, 3) BGR; pixels without ground are exactly (0, 0, 0) and False in
     mask, ground pixels are never (0, 0, 0). The view's centre, at (128, 128), is the ground
     point under the picture's centre. nadir_east_m, nadir_north_m lead from that point to
-    the ground point below the vehicle.
+    the point below the vehicle; agl_m is the vehicle's height above that point's ground, which
+    over slopes is not the ground below the vehicle.
     """
 
     time_ns: int
@@ -374,9 +244,27 @@ class GnssAssessment:
 
 
 @dataclass(frozen=True)
+class HeightUsed:
+    """The height above ground that a frame was seen with, where the map tells of terrain, before
+    what matches taught is added. ground_amsl_m: of the ground below the vehicle, None where
+    unknown; bias_m: the vehicle's height above sea level minus the true one and the terrain's
+    error, as far as known; rangefinder_differs_m: how much more the terrain says than the
+    rangefinder, None without either; problem: a clause, empty when all is well."""
+
+    agl_m: float
+    sigma_m: float
+    source: str
+    ground_amsl_m: float | None = None
+    bias_m: float | None = None
+    rangefinder_differs_m: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """All that came of one frame, for the report and the recorder. Exactly one of fix and
-    refusal is set. latency_ms maps a stage's value to the time it took."""
+    refusal is set. latency_ms maps a stage's value to the time it took. height: None where the
+    map tells of no terrain."""
 
     frame_name: str
     time_ns: int
@@ -387,6 +275,7 @@ class FrameResult:
     match: Match | None = None
     candidates: tuple[Candidate, ...] = ()
     latency_ms: dict[str, float] = field(default_factory=dict)
+    height: HeightUsed | None = None
 
 
 Event = (

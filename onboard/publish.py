@@ -18,14 +18,7 @@ from typing import Any
 from onboard.autopilot.contract import Link
 from onboard.errors import InputError
 from onboard.flight_settings import Output, PublishSettings
-from onboard.messages import (
-    Attitude,
-    Estimate,
-    Event,
-    GnssAssessment,
-    LocalOrigin,
-    VehicleState,
-)
+from onboard.messages import Estimate, Event, GnssAssessment
 from onboard.outputs.external_position import external_position
 from onboard.outputs.global_position import global_position, require_dialect
 from onboard.outputs.gps_input import gps_input
@@ -40,6 +33,7 @@ from onboard.outputs.policy import Policy
 from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING, Announcer
 from onboard.outputs.vision_position import vision_position
 from onboard.reasons import GnssState, Mode
+from onboard.telemetry_messages import Attitude, LocalOrigin, VehicleState
 
 PERIOD_NS = 100_000_000  # 10 Hz; ArduPilot refuses to arm below about 5
 HEARTBEAT_NS = 1_000_000_000

@@ -1,7 +1,8 @@
 """A camera's picture into the north-up metric view of the ground that the map is compared with.
 
-The ground is taken as a plane at the given height below the camera. Each view pixel is a
-point of that plane, projected through the lens into the picture.
+The ground is taken as a plane at the given height below the camera, or, where the map tells of
+slopes that matter, as it rises and falls. Each view pixel is a point of the ground, projected
+through the lens into the picture.
 """
 
 from __future__ import annotations
@@ -16,19 +17,12 @@ from numpy.typing import NDArray
 
 from onboard.camera import Camera
 from onboard.geodesy import pixel_size_m
-from onboard.messages import (
-    TILE_PX,
-    Attitude,
-    Floats,
-    Frame,
-    Height,
-    Picture,
-    Refusal,
-    View,
-)
+from onboard.ground.relief import Relief
+from onboard.ground.view_depths import MIN_AGL_M, Maps, view_centre, view_depths
+from onboard.messages import TILE_PX, Floats, Frame, Picture, Refusal, View
 from onboard.reasons import Reason, Stage
+from onboard.telemetry_messages import Attitude, Height
 
-MIN_AGL_M = 5.0  # below, the plane says little about what the camera sees
 MAX_AGL_M = 10_000.0  # the limit of unpressurised flight, and far above any map's use
 MAX_CENTRE_TILT_RAD = math.radians(70.0)  # of the picture's centre from nadir; 60 must work
 MAX_RAY_TILT_RAD = math.radians(75.0)  # beyond, a pixel covers 4x its depth and more: no ground
@@ -38,21 +32,33 @@ LEVEL_SLACK = 0.07  # of the share, by which a level is kept: 7 % of the height
 EDGE_PX = 0.5  # picture pixels next to the border are left out
 DENSITY_STEP_PX = 16  # spacing of the view pixels at which the picture's fineness is measured
 
-Maps = NDArray[np.float32]
-
 
 def rectify(
-    frame: Frame, attitude: Attitude, height: Height, camera: Camera, level: int, lat_deg: float
+    frame: Frame,
+    attitude: Attitude,
+    height: Height,
+    camera: Camera,
+    level: int,
+    lat_deg: float,
+    relief: Relief | None = None,
 ) -> View | Refusal:
     """The 256x256 view at the map's pixel size at `level`, centred on the ground point under
     the picture's centre.
 
-    lat_deg: roughly where, for the map's pixel size. Refuses a picture that doesn't fit the
-    camera (BAD_PICTURE), HEIGHT_OUT_OF_RANGE, TOO_OBLIQUE, VIEW_TOO_SMALL.
+    lat_deg: roughly where, for the map's pixel size. relief: around the vehicle; without it the
+    ground is a plane. Ground that it doesn't know is left out of a view over slopes. Refuses a
+    picture that doesn't fit the camera (BAD_PICTURE), HEIGHT_OUT_OF_RANGE, TOO_OBLIQUE,
+    VIEW_TOO_SMALL.
     """
 
     def refusal(reason: Reason, detail: str) -> Refusal:
         return Refusal(frame.time_ns, Stage.RECTIFY, reason, detail)
+
+    def out_of_range(agl_m: float) -> Refusal:
+        return refusal(
+            Reason.HEIGHT_OUT_OF_RANGE,
+            f"{agl_m:.1f} m above ground, usable are {MIN_AGL_M:.0f} to {MAX_AGL_M:.0f} m",
+        )
 
     if frame.image is None:
         return refusal(Reason.BAD_PICTURE, "no picture")
@@ -60,12 +66,8 @@ def rectify(
         camera = camera.for_size(frame.image.shape[1], frame.image.shape[0])
     except ValueError as e:
         return refusal(Reason.BAD_PICTURE, str(e))
-    agl_m = height.agl_m
-    if not MIN_AGL_M <= agl_m <= MAX_AGL_M:
-        return refusal(
-            Reason.HEIGHT_OUT_OF_RANGE,
-            f"{agl_m:.1f} m above ground, usable are {MIN_AGL_M:.0f} to {MAX_AGL_M:.0f} m",
-        )
+    if not MIN_AGL_M <= height.agl_m <= MAX_AGL_M:
+        return out_of_range(height.agl_m)
     ned_from_optical = camera.ned_from_optical(attitude)
     ray = ned_from_optical @ centre_ray(camera)
     tilt = float(np.arccos(np.clip(ray[2] / np.linalg.norm(ray), -1.0, 1.0)))
@@ -76,14 +78,16 @@ def rectify(
             f"usable is up to {math.degrees(MAX_CENTRE_TILT_RAD):.0f}",
         )
     east_m, north_m = pixel_size_m(lat_deg, level)
-    centre_n, centre_e = ray[:2] / ray[2] * agl_m
-    steps = np.arange(TILE_PX) + 0.5 - TILE_PX / 2
+    centre = view_centre(ray, height, relief)
+    if centre.depth_m < MIN_AGL_M:
+        return out_of_range(centre.depth_m)
+    steps = np.arange(TILE_PX, dtype=np.float64) + 0.5 - TILE_PX / 2
     map_x, map_y, mask = project_ground(
         camera,
         ned_from_optical,
-        agl_m,
-        (centre_e + steps * east_m)[None, :],
-        (centre_n - steps * north_m)[:, None],
+        view_depths(centre, relief, height.agl_m, (east_m, north_m)),
+        (centre.east_m + steps * east_m)[None, :],
+        (centre.north_m - steps * north_m)[:, None],
     )
     share = float(mask.mean())
     if share < MIN_VALID_SHARE:
@@ -98,10 +102,10 @@ def rectify(
         level=level,
         east_m_per_px=east_m,
         north_m_per_px=north_m,
-        nadir_east_m=-centre_e,
-        nadir_north_m=-centre_n,
-        agl_m=agl_m,
-        height_sigma_m=height.sigma_m,
+        nadir_east_m=-centre.east_m,
+        nadir_north_m=-centre.north_m,
+        agl_m=centre.depth_m,
+        height_sigma_m=centre.sigma_m,
     )
 
 
@@ -138,16 +142,21 @@ def centre_ray(camera: Camera) -> Floats:
 
 
 def project_ground(
-    camera: Camera, ned_from_optical: Floats, agl_m: float, east_m: Floats, north_m: Floats
+    camera: Camera,
+    ned_from_optical: Floats,
+    depth_m: float | Maps,
+    east_m: Floats,
+    north_m: Floats,
 ) -> tuple[Maps, Maps, NDArray[np.bool_]]:
-    """Picture coordinates x, y of ground points east_m, north_m (broadcast against one another)
-    of the point below the camera, and whether the picture shows them."""
+    """Picture coordinates x, y of ground points east_m, north_m of the point below the camera and
+    depth_m below it (all broadcast against one another, depth 0 where unknown), and whether the
+    picture shows them."""
     r = ned_from_optical.astype(np.float32)
     e, n = np.float32(1) * east_m.astype(np.float32), north_m.astype(np.float32)
-    down = np.float32(agl_m)
+    down = np.asarray(depth_m, np.float32)
     z = n * r[0, 2] + e * r[1, 2] + down * r[2, 2]
     seen = z > 1e-3 * down  # in front of the lens
-    seen &= e * e + n * n <= np.float32((agl_m * math.tan(MAX_RAY_TILT_RAD)) ** 2)
+    seen &= e * e + n * n <= np.square(down * np.float32(math.tan(MAX_RAY_TILT_RAD)))
     inverse = 1 / np.where(seen, z, np.float32(1))
     x = (n * r[0, 0] + e * r[1, 0] + down * r[2, 0]) * inverse
     y = (n * r[0, 1] + e * r[1, 1] + down * r[2, 1]) * inverse

@@ -7,6 +7,7 @@ import sys
 import types
 import typing
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,7 +47,7 @@ def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:
     """The same from a parsed table; `where` (file, and table within it) opens every message."""
     assert dataclasses.is_dataclass(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for key in table:
         if key not in fields:
             raise InputError(f"{where}: unknown key '{key}'; {nearest_known(key, fields)}")
@@ -59,6 +60,12 @@ def settings_from_table(table: dict[str, Any], kind: type[T], where: str) -> T:
         return kind(**values)
     except ValueError as e:
         raise InputError(f"{where}: {e}") from e
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """A list may hold a hundred thousand of a kind."""
+    return typing.get_type_hints(kind)
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

@@ -10,7 +10,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from onboard.camera import rotation_matrix
-from onboard.messages import Attitude, Floats, Height
+from onboard.messages import Floats
+from onboard.telemetry_messages import Attitude, Height
 
 KEPT_NS = 30_000_000_000  # older samples are forgotten
 # Between two samples at most this far apart one interpolates; a multirotor turns 100 deg/s.
@@ -125,16 +126,14 @@ class Telemetry:
         if found is None:
             return None
         before, after, share = found
-        amsl_m = None
+        nearer = before if share <= 0.5 else after
+        agl_m, amsl_m = nearer.agl_m, None
+        if before.source == after.source:  # else they measure from different ground
+            agl_m = before.agl_m + share * (after.agl_m - before.agl_m)
         if before.amsl_m is not None and after.amsl_m is not None:
             amsl_m = before.amsl_m + share * (after.amsl_m - before.amsl_m)
-        return Height(
-            time_ns,
-            before.agl_m + share * (after.agl_m - before.agl_m),
-            amsl_m,
-            max(before.sigma_m, after.sigma_m),
-            before.source,
-        )
+        sigma_m = max(before.sigma_m, after.sigma_m)
+        return Height(time_ns, agl_m, amsl_m, sigma_m, nearer.source)
 
 
 def _angles_between(before: Attitude, after: Attitude, share: float) -> tuple[float, float, float]:

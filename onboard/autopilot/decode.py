@@ -15,13 +15,13 @@ from typing import Any, Protocol
 from onboard.autopilot.heights import Heights
 from onboard.autopilot.parameters import unpacked_value
 from onboard.autopilot.vehicle_state import vehicle_state
-from onboard.messages import (
+from onboard.messages import Event
+from onboard.telemetry_messages import (
     AirData,
     Attitude,
     AutopilotPosition,
     CommandAck,
     EkfStatus,
-    Event,
     Gnss,
     GnssIntegrity,
     LocalOrigin,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from onboard.messages import Height
+from onboard.telemetry_messages import Height
 
 RANGEFINDER, CLEARANCE, TERRAIN, HOME = "rangefinder", "clearance", "terrain", "home"
 RANK = (RANGEFINDER, CLEARANCE, TERRAIN, HOME)  # the best first

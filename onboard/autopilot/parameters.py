@@ -17,7 +17,8 @@ from enum import Enum
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.autopilot.contract import Link
-from onboard.messages import Event, ParameterValue, VehicleState
+from onboard.messages import Event
+from onboard.telemetry_messages import ParameterValue, VehicleState
 
 ANSWER_WITHIN_NS = 500_000_000  # over a busy 57600 baud link an answer takes up to about 0.3 s
 TRIES = 5  # of every question: with half of the messages lost, 3 % fail

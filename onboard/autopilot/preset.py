@@ -12,8 +12,8 @@ from pathlib import Path
 from onboard.autopilot.parameters import ParameterClient, same_value
 from onboard.errors import InputError
 from onboard.flight_settings import Output
-from onboard.messages import VehicleState
 from onboard.settings import load_settings
+from onboard.telemetry_messages import VehicleState
 
 FOLDER = Path(__file__).parent / "presets"
 Version = tuple[int, int]  # major, minor

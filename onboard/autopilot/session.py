@@ -14,7 +14,8 @@ from onboard.autopilot.decode import Decoder
 from onboard.autopilot.link import LinkCounts, MavlinkLink
 from onboard.autopilot.streams import StreamRequester, needed_streams
 from onboard.autopilot.timesync import TimeSync
-from onboard.messages import Event, VehicleState
+from onboard.messages import Event
+from onboard.telemetry_messages import VehicleState
 
 STATUS_EVERY_NS = 50_000_000
 

@@ -15,7 +15,7 @@ from typing import Any
 from pymavlink.dialects.v20 import all as mavlink
 
 from onboard.autopilot.contract import Link
-from onboard.messages import VehicleState
+from onboard.telemetry_messages import VehicleState
 
 SET_MESSAGE_INTERVAL = mavlink.MAV_CMD_SET_MESSAGE_INTERVAL  # 511
 ACCEPTED, IN_PROGRESS = 0, 5  # MAV_RESULT

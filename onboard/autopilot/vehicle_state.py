@@ -6,7 +6,7 @@ from typing import Any
 
 from pymavlink.dialects.v20 import all as mavlink
 
-from onboard.messages import VehicleState
+from onboard.telemetry_messages import VehicleState
 
 AUTOPILOTS = {
     mavlink.MAV_AUTOPILOT_ARDUPILOTMEGA: "ardupilot",

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m
-from onboard.messages import Attitude, Estimate
+from onboard.messages import Estimate
 from onboard.outputs.moment import Moment, accuracy_m, axis_sigma_m, known_amsl
+from onboard.telemetry_messages import Attitude
 
 ATTITUDE_AGE_NS = 500_000_000  # an attitude older than this is none
 UNKNOWN_ANGLE_VARIANCE = math.pi**2  # rad2: could be anything

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onboard.messages import Attitude, Estimate, LocalOrigin, VehicleState
+from onboard.messages import Estimate
 from onboard.reasons import Mode
+from onboard.telemetry_messages import Attitude, LocalOrigin, VehicleState
 
 MAX_TRUSTED_ACCURACY_M = 20.0  # an ungated takeover moves the vehicle by about this much
 MAX_SPEED_M_S = 300.0  # above everything that flies by an autopilot

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
-from onboard.messages import Attitude
 from onboard.outputs.local_frame import LocalPose, local_pose
 from onboard.outputs.moment import Moment, measured_velocity_sigma
+from onboard.telemetry_messages import Attitude
 
 UNKNOWN_DOWN_SIGMA_M_S = 2.0  # the vertical velocity is told as 0 and was not measured
 

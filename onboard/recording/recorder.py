@@ -18,8 +18,8 @@ from typing import Any
 from onboard.companion import FrameBegun, Sent
 from onboard.errors import InputError
 from onboard.flight_settings import RecordingSettings
-from onboard.map_pack import MapPack
 from onboard.messages import Frame
+from onboard.pack.map_pack import MapPack
 from onboard.recording.folder import GB, make_room, next_path
 from onboard.recording.session_file import SessionFile
 from onboard.recording.steps import Began, Lost, Noted, PartHealth, Step, sent_bytes

@@ -17,8 +17,8 @@ from onboard.errors import InputError
 from onboard.flight import Equipment, Flight, NoLink, make_flight
 from onboard.flight_settings import Output
 from onboard.loop import FrameWork
-from onboard.map_pack import MapPack
 from onboard.messages import FrameResult, Refusal
+from onboard.pack.map_pack import MapPack
 from onboard.recording.reader import (
     FrameStep,
     LostStep,

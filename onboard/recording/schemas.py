@@ -74,6 +74,7 @@ FRAME = _schema(
     detail=_TEXT,
     level=_INTEGER,
     agl_m=_NUMBER,
+    height={"type": "object"},
     fix={"type": "object"},
     match={"type": "object"},
     candidates={"type": "array", "items": {"type": "object"}},

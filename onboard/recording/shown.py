@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 
 from onboard.messages import (
-    AutopilotPosition,
     Estimate,
     Fix,
     FrameResult,
-    Gnss,
     GnssAssessment,
     Picture,
 )
 from onboard.reasons import Mode
 from onboard.recording.steps import SentBytes
+from onboard.recording.table_json import table_of
+from onboard.telemetry_messages import AutopilotPosition, Gnss
 
 JPEG_QUALITY = 80
 PNG_EFFORT = 1  # of 9: more saves a tenth and costs five times as long
@@ -111,6 +111,8 @@ def frame_table(number: int, result: FrameResult) -> Table:
         table["detail"] = refusal.detail
     if result.view is not None:
         table |= {"level": result.view.level, "agl_m": result.view.agl_m}
+    if result.height is not None:
+        table["height"] = _finite(table_of(result.height))
     if result.fix is not None:
         fix = result.fix
         table["fix"] = _finite(

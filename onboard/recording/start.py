@@ -13,8 +13,8 @@ from onboard.camera import Camera
 from onboard.cameras.address import parse_address
 from onboard.describe import Describer
 from onboard.flight_settings import FlightSettings
-from onboard.map_pack import MapPack
-from onboard.pack_manifest import MANIFEST_NAME
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import MANIFEST_NAME
 from onboard.recording.table_json import table_of
 
 FORMAT = 1

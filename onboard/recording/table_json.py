@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.messages import (
+from onboard.messages import Event
+from onboard.telemetry_messages import (
     AirData,
     Attitude,
     AutopilotPosition,
     CommandAck,
     EkfStatus,
-    Event,
     Gnss,
     GnssIntegrity,
     Height,

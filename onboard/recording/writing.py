@@ -6,10 +6,10 @@ from typing import Any
 
 from onboard.companion import FrameDone, FrameMoved, Handled, Ticked
 from onboard.errors import InputError
-from onboard.imagery import Imagery
-from onboard.map_pack import MapPack
-from onboard.messages import AutopilotPosition, FrameResult, Gnss, View
-from onboard.pack_manifest import IMAGERY_NAME
+from onboard.messages import FrameResult, View
+from onboard.pack.imagery import Imagery
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import IMAGERY_NAME
 from onboard.recording import schemas, shown
 from onboard.recording.session_file import SessionFile
 from onboard.recording.steps import (
@@ -23,6 +23,7 @@ from onboard.recording.steps import (
     Stopped,
 )
 from onboard.recording.table_json import event_table, table_of
+from onboard.telemetry_messages import AutopilotPosition, Gnss
 from onboard.web.picture_pair import picture_pair
 
 KEPT_TILES = 16  # decoded tiles; a match shows at most 9

@@ -1,11 +1,15 @@
 """Opens a map pack whose files were hashed since the machine started, without hashing again.
 
 After a crash the companion must publish within 2 s, and a large pack takes longer to hash. A
-stamp in memory (/run, gone at every boot) says which files were hashed: by device, inode, size,
-and the times of the last change of content and of inode, to the nanosecond. The kernel sets the
-latter at every write, rename and change of time stamps, so a file with an equal stamp has not
-been written since. A disk that rots unnoticed within a boot isn't found by it; nor would it be
-in a flight that went on, for tiles are read as they are needed.
+record in memory (/run, gone at every boot) says which files were hashed under which manifest, with
+what tells of each whether it was written since (`pack_stamps`). A disk that rots unnoticed
+within a boot isn't found by it; nor would it be in a flight that went on, for tiles are read as
+they are needed.
+
+Where a pack must be signed, no file is read that was written after it was hashed, now or later in
+the flight; the manifest and its signature are checked at every start, and the
+record counts only for that very manifest and only on a file system that keeps the times of change
+itself: a stick that was written elsewhere and put back would pass otherwise.
 """
 
 from __future__ import annotations
@@ -13,35 +17,56 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
 from onboard.model_bundle import ModelBundle
-from onboard.pack_manifest import MANIFEST_NAME, check_files, read_manifest
+from onboard.pack.found_pack import FoundPack
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_hashes import check_files
+from onboard.pack.pack_manifest import MANIFEST_NAME
+from onboard.pack.pack_stamps import HashedFiles, Stamp, keeps_change_times, stamp_of
 from onboard.whole_file import write_whole
 
 STAMP_NAME = "checked_pack.json"
+# Kernels before 6.13 tell times of change to 10 ms (100 Hz): two writes within may look like one.
+TICK_NS = 20_000_000
+SETTLING_TRIES = 25  # a second
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-Stamp = dict[str, list[int]]
 
-
-def open_checked_pack(path: Path, bundle: ModelBundle | None, stamps: Path | None) -> MapPack:
+def open_checked_pack(found: FoundPack, bundle: ModelBundle | None, stamps: Path | None) -> MapPack:
     """stamps: a folder of this user alone that a reboot empties (`stamp_folder`); None: every
     file is hashed. Raises InputError as `MapPack.open` does."""
-    boot_id = _boot_id()
-    if stamps is None or not boot_id:
-        return MapPack.open(path, bundle)
-    manifest = read_manifest(path)
+    path, manifest, boot_id = found.path, found.manifest, _boot_id()
     names = (MANIFEST_NAME, *(file.path for file in manifest.files))
-    stamp = {"boot": boot_id, "pack": str(path.resolve()), "files": _stamp(path, names)}
-    if _read(stamps) != stamp:
+    there = _settled(path, names) if found.trusted else _stamp(path, names)
+    if stamps is None or not boot_id:
         check_files(path, manifest)
-        if _stamp(path, names) == stamp["files"]:  # else someone wrote while we read
+        return _opened(found, bundle, there)
+    record = {
+        "boot": boot_id,
+        "pack": str(path.resolve()),
+        "manifest_sha256": found.manifest_sha256,
+        "files": {name: list(stamp) for name, stamp in there.items()},
+    }
+    if _read(stamps) != record or not _counts(found, there):
+        check_files(path, manifest)
+        if _stamp(path, names) == there:  # else someone wrote while we read
             with contextlib.suppress(InputError):
-                write_whole(stamps / STAMP_NAME, json.dumps(stamp))
-    return MapPack.open(path, bundle, check_hashes=False)
+                write_whole(stamps / STAMP_NAME, json.dumps(record))
+    return _opened(found, bundle, there)
+
+
+def _opened(found: FoundPack, bundle: ModelBundle | None, there: dict[str, Stamp]) -> MapPack:
+    hashed = HashedFiles(found.path, there) if found.trusted else None
+    pack = MapPack.of_manifest(found.path, found.manifest, bundle, False, hashed)
+    if hashed is not None:
+        _ = pack.terrain  # opened now as the imagery was, and kept open
+        for name in there:
+            hashed.check(name)
+    return pack
 
 
 def stamp_folder() -> Path | None:
@@ -59,22 +84,37 @@ def stamp_folder() -> Path | None:
     return None
 
 
+def _counts(found: FoundPack, there: dict[str, Stamp]) -> bool:
+    """Whether equal stamps mean equal files, as surely as this pack asks for."""
+    return not found.trusted or all(
+        keeps_change_times(device) for device in {stamp[0] for stamp in there.values()}
+    )
+
+
 def _in_memory(folder: Path) -> bool:
     return folder.resolve().is_relative_to("/run")
 
 
-def _stamp(pack: Path, names: tuple[str, ...]) -> Stamp:
-    """Raises InputError: a file is missing."""
+def _settled(pack: Path, names: tuple[str, ...]) -> dict[str, Stamp]:
+    """Stamps that every later write changes. Raises InputError as `_stamp` does, and where someone
+    goes on writing."""
+    for _ in range(SETTLING_TRIES):
+        there = _stamp(pack, names)
+        age_ns = time.time_ns() - max(changed_ns for *_, changed_ns in there.values())
+        if abs(age_ns) > TICK_NS:
+            return there
+        time.sleep(2e-9 * TICK_NS)
+    raise InputError(f"{pack}: is being written; wait until it is whole, and start again")
+
+
+def _stamp(pack: Path, names: tuple[str, ...]) -> dict[str, Stamp]:
+    """Raises InputError: a file is missing. A link counts as what it is."""
     try:
-        statuses = {name: (pack / name).stat() for name in names}
+        return {name: stamp_of((pack / name).lstat()) for name in names}
     except OSError as e:
         raise InputError(
             f"{e.filename}: cannot be read ({e.strerror}); copy or build the pack again"
         ) from e
-    return {
-        name: [s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns]
-        for name, s in statuses.items()
-    }
 
 
 def _read(stamps: Path) -> object:

@@ -23,10 +23,11 @@ from onboard.errors import InputError
 from onboard.flight import Equipment, Flight, fan_out, make_flight
 from onboard.flight_settings import FlightSettings, Output, TakeoverMethod
 from onboard.inference.engine_record import state_folder
-from onboard.map_pack import MapPack
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
 from onboard.outputs.gps_input import GPS_ID
-from onboard.pack_manifest import read_manifest
+from onboard.pack.accepted_maps import FILE_NAME as ACCEPTED_MAPS
+from onboard.pack.found_pack import FoundPack, MapTrust, find_pack, take, trust_of
+from onboard.pack.map_pack import MapPack
 from onboard.recording.recorder import Recorder
 from onboard.recording.start import start_table, without_password
 from onboard.runtime.checked_pack import open_checked_pack, stamp_folder
@@ -76,6 +77,7 @@ def read_flight_settings(path: Path) -> FlightSettings:
     return replace(
         settings,
         map=here / settings.map,
+        map_public_key=here / settings.map_public_key if settings.map_public_key else None,
         camera=_from_here(settings.camera, here),
         camera_file=here / settings.camera_file,
         link=replace(settings.link, signing_key_file=here / key if key else None),
@@ -97,12 +99,15 @@ def open_flight(settings: FlightSettings) -> Opened:
     assert settings.map is not None and settings.camera_file is not None
     with ExitStack() as stack:
         camera = load_settings(settings.camera_file, Camera)
+        trust = trust_of(settings.map_public_key, state_folder() / ACCEPTED_MAPS)
+        found = find_pack(settings.map, trust)
         link = MavlinkLink(settings.link)
         stack.callback(link.close)
         nmea = _open_nmea(settings, stack)
         source = open_camera(settings.camera, settings.frame_hz, camera)
         stack.callback(source.close)
-        pack, describer = _map_and_network(settings)
+        pack, describer = _map_and_network(settings, found, trust)
+        stack.callback(pack.index.close)
         utc_ns = time.time_ns() - time.monotonic_ns()
         equipment = Equipment(
             settings=settings,
@@ -124,7 +129,9 @@ def open_flight(settings: FlightSettings) -> Opened:
             source, link, session, threads.publisher, recorder, board, not_recording
         )
         live = LiveFlight(threads, journal, report.report)
-        return Opened(live, _said(equipment, recorder, server, not_recording), stack.pop_all())
+        return Opened(
+            live, _said(equipment, found, recorder, server, not_recording), stack.pop_all()
+        )
 
 
 def _threads(flight: Flight, source: FrameSource, session: AutopilotSession) -> Threads:
@@ -138,17 +145,20 @@ def _threads(flight: Flight, source: FrameSource, session: AutopilotSession) -> 
     )
 
 
-def _map_and_network(settings: FlightSettings) -> tuple[MapPack, Describer]:
+def _map_and_network(
+    settings: FlightSettings, found: FoundPack, trust: MapTrust | None
+) -> tuple[MapPack, Describer]:
     """Without a model of its own, a flight takes the one that the map was described with."""
-    assert settings.map is not None
-    described_with = read_manifest(settings.map).model.sha256
+    described_with = found.manifest.model.sha256
     bundle = load_bundle(shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
     with ThreadPoolExecutor(1) as pool:
         network = pool.submit(Describer, bundle, None, settings.inference.backend)
-        pack = open_checked_pack(settings.map, bundle, stamp_folder())
-        for level in pack.levels:
-            pack.tiles(level)  # what is damaged shall show now, and the first search be quick
-        return pack, network.result()
+        pack = open_checked_pack(found, bundle, stamp_folder())
+        pack.index.check()  # what is damaged shall show now
+        pack.index.warm()  # and the first search be quick
+        describer = network.result()
+    take(found, trust)
+    return pack, describer
 
 
 def _takeover_file(settings: FlightSettings) -> Path:
@@ -220,6 +230,7 @@ def _open_nmea(settings: FlightSettings, stack: ExitStack) -> NmeaLink | None:
 
 def _said(
     equipment: Equipment,
+    found: FoundPack,
     recorder: Recorder | None,
     server: StatusServer | None,
     not_recording: str,
@@ -227,14 +238,16 @@ def _said(
     settings, pack = equipment.settings, equipment.pack
     network = equipment.describer.network
     said = [
-        f"map {pack.path.name}: {sum(len(pack.tiles(level)) for level in pack.levels)} tiles at "
+        f"map {pack.path.name}: {sum(map(pack.manifest.tile_count, pack.levels))} tiles at "
         f"levels {', '.join(map(str, pack.levels))}",
+        f"map signature: {found.said}",
         f"{equipment.describer.bundle.id} runs on {network.runs_on}",
         f"camera {without_password(settings).camera}, {settings.frame_hz:g} frames/s at most",
         f"autopilot at {settings.link.address}, told by "
         f"{', '.join(o.value for o in settings.publish.outputs)} ({settings.publish.when.value})",
         f"takeover: {settings.takeover.method.value}",
     ]
+    said += pack.index_notes()
     if equipment.utc_minus_clock_ns is None:
         said.append("the machine's clock was never set: messages carry no UTC")
     if recorder is not None:

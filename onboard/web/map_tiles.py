@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from onboard.imagery import Imagery
 from onboard.messages import TILE_PX, Picture
+from onboard.pack.imagery import Imagery
 from onboard.web.picture_pair import jpeg
 
 OVERVIEW_LEVELS = 3  # above the coarsest stored level; one such tile decodes 64 stored ones

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
-from onboard.pack_manifest import IMAGERY_NAME
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import IMAGERY_NAME
 from onboard.web.map_tiles import MapTiles, media_type
 from onboard.web.picture_pair import jpeg, picture_pair
 from onboard.web.status_board import StatusBoard

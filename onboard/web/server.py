@@ -19,7 +19,7 @@ from typing import Any
 
 from onboard.errors import InputError
 from onboard.flight_settings import WebSettings
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from onboard.web.access import (
     COOKIE,
     Address,

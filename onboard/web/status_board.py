@@ -14,16 +14,9 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from onboard.companion import FrameDone, Handled, JournalEntry, Sent, Ticked
-from onboard.messages import (
-    AutopilotPosition,
-    EkfStatus,
-    Estimate,
-    FrameResult,
-    Gnss,
-    GnssAssessment,
-    VehicleState,
-)
+from onboard.messages import Estimate, FrameResult, GnssAssessment
 from onboard.reasons import GnssState
+from onboard.telemetry_messages import AutopilotPosition, EkfStatus, Gnss, VehicleState
 from onboard.web.track import Track, TrackPoint
 
 KEPT_REFUSALS = 8

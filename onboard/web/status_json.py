@@ -6,9 +6,10 @@ import math
 import statistics
 from typing import Any
 
-from onboard.map_pack import MapPack
-from onboard.messages import Estimate, FrameResult, Gnss
+from onboard.messages import Estimate, FrameResult, HeightUsed
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode
+from onboard.telemetry_messages import Gnss
 from onboard.web.status_board import Board, StatusBoard
 
 STOPPED_AFTER_S = 1.5  # the flight ticks ten times a second
@@ -94,9 +95,7 @@ def map_json(pack: MapPack, lowest_level: int) -> Json:
         "bounds": [south, west, north, east],
         "lowest_level": lowest_level,
         "levels": list(pack.levels),
-        "attribution": sorted(
-            {s.attribution for s in pack.manifest.imagery if s.attribution != "unknown"}
-        ),
+        "attribution": list(pack.manifest.credits()),
         "model": pack.manifest.model.id,
     }
 
@@ -173,7 +172,20 @@ def _frame(result: FrameResult, now_ns: int) -> Json:
             "checked": match.checked,
             "residual_px": _number(match.residual_px),
         },
+        "height": None if result.height is None else _height(result.height),
         "total_ms": _number(sum(result.latency_ms.values())),
+    }
+
+
+def _height(height: HeightUsed) -> Json:
+    return {
+        "agl_m": _number(height.agl_m),
+        "sigma_m": _number(height.sigma_m),
+        "source": height.source,
+        "ground_amsl_m": _number(height.ground_amsl_m),
+        "bias_m": _number(height.bias_m),
+        "rangefinder_differs_m": _number(height.rangefinder_differs_m),
+        "problem": height.problem,
     }
 
 
