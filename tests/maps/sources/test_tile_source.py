@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from maps.tile_source import open_mbtiles, open_xyz
+from maps.sources.source import WORLD_M
+from maps.sources.tile_source import open_mbtiles, open_xyz
 from onboard.errors import InputError
 from tests.maps.small_imagery import texture, write_mbtiles, write_xyz
 
@@ -80,9 +81,40 @@ def test_folders_without_tiles_say_what_is_expected(tmp_path, folder):
         open_xyz(tmp_path / "unnamed")
 
 
+@pytest.mark.parametrize("place", ["12/4096/0", "12/0/4096", "1200/1/1"])
+def test_a_tile_that_its_zoom_does_not_have_is_refused(folder, place):
+    path = (folder / place).with_suffix(".png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(next(folder.glob("*/*/*.png")), path)
+    with pytest.raises(InputError, match=f"outside zoom {place.partition('/')[0]}"):
+        open_xyz(folder)
+
+
+def test_names_that_only_look_like_numbers_are_left_out(folder):
+    (folder / "\u00b2" / "1").mkdir(parents=True)  # the 2 of a square metre
+    (folder / "\u00b2" / "1" / "1.jpg").write_bytes(b"x")
+    assert open_xyz(folder).native_level == LEVEL
+
+
 def test_mbtiles_are_read_alike(tmp_path, folder):
     path = write_mbtiles(tmp_path / "a.mbtiles", texture(512, 768), LEVEL, X0, Y0)
     xyz, mbtiles = open_xyz(folder), open_mbtiles(path)
     assert mbtiles.bounds_m == pytest.approx(xyz.bounds_m)
     out = mbtiles.read(LEVEL, X0 * 256, Y0 * 256, 768, 512)
     assert np.abs(out.astype(int) - texture(512, 768)).mean() < 3  # JPEG
+
+
+def test_the_mark_tells_of_a_change_here_and_of_none_elsewhere(folder):
+    def mark(x: int) -> str:
+        side_m = WORLD_M / 2**LEVEL
+        west, north = x * side_m - WORLD_M / 2, WORLD_M / 2 - Y0 * side_m
+        return open_xyz(folder).mark(LEVEL, (west, north - 2 * side_m, west + side_m, north))
+
+    here, there = mark(X0), mark(X0 + 2)
+    cv2.imwrite(str(folder / str(LEVEL) / str(X0) / f"{Y0}.png"), texture(256, 256, seed=8))
+    (folder / str(LEVEL) / str(X0 + 3)).mkdir()  # the folder grows
+    cv2.imwrite(str(folder / str(LEVEL) / str(X0 + 3) / f"{Y0}.png"), texture(256, 256))
+    assert mark(X0) != here and mark(X0 + 2) == there
+    column = folder / str(LEVEL) / str(X0 + 2)
+    (column / f"{Y0}.png").rename(column / f"{Y0 + 5}.png")
+    assert mark(X0 + 2) != there

@@ -1,22 +1,28 @@
-"""Imagery that already lies in map tiles: an MBTiles file or an XYZ folder. Only scaled by
-powers of two, never resampled otherwise."""
+"""Imagery that already lies in map tiles, as MBTiles, PMTiles, XYZ folders and tile services
+have it. Only scaled by powers of two, never resampled otherwise."""
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from maps.pixels import resized
-from maps.source import WORLD_M, Source
+from maps.plan import tile_range
+from maps.sources.source import WORLD_M, Source, marks_of
 from onboard.errors import InputError
-from onboard.imagery import decode_tile
-from onboard.mbtiles import MBTiles
 from onboard.messages import TILE_PX, Picture
+from onboard.pack.imagery import decode_tile
+from onboard.pack.mbtiles import MBTiles
+from onboard.pack.picture_header import check_tile, picture_size
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+MAX_ZOOM = 26  # a pixel of 2 mm, as PMTiles have at most
+MAX_TILE_PX = 2048
+MAX_ATTRIBUTION = 2000  # characters
 
 
 class TileStore(Protocol):
@@ -36,13 +42,13 @@ class XyzFolder:
     def __init__(self, path: Path) -> None:
         """path: the folder that holds the zooms, or the folder of one zoom, named by it.
 
-        Raises InputError when there are no tiles in it.
+        Raises InputError: no tiles in it, one that its zoom does not have.
         """
         self.path = path
         zooms: dict[int, Path] = {}
         for child in _numbered(path):
             if _tile_files(child):
-                if not path.name.isdigit():
+                if not path.name.isdecimal():
                     raise InputError(
                         f"{path}: holds tiles of one zoom but is not named by it; rename it to "
                         "the zoom's number"
@@ -64,6 +70,12 @@ class XyzFolder:
             }
             for zoom, folder in zooms.items()
         }
+        for zoom, files in self.files_at.items():
+            if zoom > MAX_ZOOM or max(map(max, files)) >= 2**zoom:
+                raise InputError(
+                    f"{zooms[zoom]}: has a tile that lies outside zoom {zoom}; its folders must be "
+                    "zoom/x/y, counted from the north-west"
+                )
 
     def tile(self, level: int, x: int, y: int) -> bytes | None:
         file = self.files_at[level].get((x, y))
@@ -79,36 +91,41 @@ class XyzFolder:
 class TileSource(Source):
     """Tiles of 256 px, or 256 times a power of two, as imagery."""
 
-    def __init__(self, store: TileStore, files: tuple[Path, ...], date: str | None) -> None:
-        """Raises InputError: no tiles, tiles of an odd size."""
+    def __init__(
+        self,
+        store: TileStore,
+        files: tuple[Path, ...],
+        date: str | None,
+        tile_px: int | None = None,
+        bounds_m: tuple[float, float, float, float] | None = None,
+    ) -> None:
+        """tile_px, bounds_m: None looks at the deepest tiles. Raises InputError: no tiles,
+        tiles of an odd size."""
         self.name, self.files, self.date = store.path.name, files, date
         self._store = store
         if not store.levels:
             raise InputError(f"{store.path}: holds no tiles; give another file")
         deepest = store.levels[-1]
-        positions = store.positions(deepest)
-        (x, y), *_ = positions
-        first = store.tile(deepest, x, y) or b""
-        self._tile_px = len(decode_tile(first, f"{store.path}: tile {deepest}/{x}/{y}"))
+        if tile_px is None or bounds_m is None:
+            positions = store.positions(deepest)
+            tile_px = _size_of(store, deepest, *positions[0])
+            bounds_m = _bounds_of(positions, deepest)
+        self._tile_px, self.bounds_m = tile_px, bounds_m
         extra = math.log2(self._tile_px / TILE_PX)
-        if extra != int(extra) or extra < 0:
+        if extra != int(extra) or not TILE_PX <= self._tile_px <= MAX_TILE_PX:
             raise InputError(
                 f"{store.path}: its tiles are {self._tile_px} px wide; 256 or 512 is expected"
             )
         self._extra_levels = int(extra)
         self.native_level = float(deepest + self._extra_levels)
-        side_m = WORLD_M / 2**deepest
-        xs, ys = [p[0] for p in positions], [p[1] for p in positions]
-        self.bounds_m = (
-            min(xs) * side_m - WORLD_M / 2,
-            WORLD_M / 2 - (max(ys) + 1) * side_m,
-            (max(xs) + 1) * side_m - WORLD_M / 2,
-            WORLD_M / 2 - min(ys) * side_m,
-        )
+
+    def zoom_for(self, level: int) -> int:
+        """The zoom that is read for a level: the nearest that is fine enough."""
+        enough = [z for z in self._store.levels if z + self._extra_levels >= level]
+        return enough[0] if enough else self._store.levels[-1]
 
     def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:
-        enough = [z for z in self._store.levels if z + self._extra_levels >= level]
-        zoom = enough[0] if enough else self._store.levels[-1]
+        zoom = self.zoom_for(level)
         finer = zoom + self._extra_levels - level
         side = self._tile_px >> finer if finer >= 0 else self._tile_px << -finer
         if side == 0:
@@ -134,10 +151,25 @@ class TileSource(Source):
         if data is None:
             return None
         name = f"{self._store.path}: tile {zoom}/{x}/{y}"
-        tile = decode_tile(data, name)
-        if tile.shape[0] != tile.shape[1] or tile.shape[0] != self._tile_px:
-            raise InputError(f"{name}: is {tile.shape[1]}x{tile.shape[0]} px, unlike the others")
-        return tile
+        check_tile(data, name, self._tile_px)
+        return decode_tile(data, name)
+
+
+class XyzSource(TileSource):
+    """An XYZ folder, of which a part may change."""
+
+    def __init__(self, store: XyzFolder) -> None:
+        files = (file for z in store.levels for _, file in sorted(store.files_at[z].items()))
+        super().__init__(store, tuple(files), None)
+        self._folder = store
+
+    def mark(self, level: int, bounds_m: tuple[float, float, float, float]) -> str:
+        zoom = self.zoom_for(level)
+        x0, y0, x1, y1 = tile_range(bounds_m, zoom)
+        files = self._folder.files_at[zoom]
+        around = ((x, y) for x in range(x0, x1) for y in range(y0, y1))
+        found = [(place, files[place]) for place in around if place in files]
+        return f"{zoom} {[place for place, _ in found]} {marks_of(file for _, file in found)}"
 
 
 def open_mbtiles(path: Path) -> TileSource:
@@ -146,21 +178,48 @@ def open_mbtiles(path: Path) -> TileSource:
     metadata = store.metadata()
     if metadata.get("format") == "pbf":
         raise InputError(f"{path}: holds vector tiles, not pictures; give a raster MBTiles file")
-    return TileSource(store, (path,), metadata.get("date"))
+    source = TileSource(store, (path,), metadata.get("date"))
+    source.attribution = plain_text(metadata.get("attribution"))
+    return source
 
 
 def open_xyz(path: Path) -> TileSource:
     """Raises InputError as `XyzFolder` and `TileSource` do."""
-    store = XyzFolder(path)
-    files = tuple(file for z in store.levels for _, file in sorted(store.files_at[z].items()))
-    return TileSource(store, files, None)
+    return XyzSource(XyzFolder(path))
+
+
+def plain_text(said: object) -> str | None:
+    """An attribution as text: the metadata of tiles often has it as HTML."""
+    if not isinstance(said, str):
+        return None
+    text = re.sub(r"\s+", " ", re.sub(r"<[^<>]*>", "", said[:MAX_ATTRIBUTION])).strip()
+    return "".join(c for c in text if c.isprintable()) or None
+
+
+def _bounds_of(positions: list[tuple[int, int]], zoom: int) -> tuple[float, float, float, float]:
+    side_m, half = WORLD_M / 2**zoom, WORLD_M / 2
+    xs, ys = [p[0] for p in positions], [p[1] for p in positions]
+    return (
+        min(xs) * side_m - half,
+        half - (max(ys) + 1) * side_m,
+        (max(xs) + 1) * side_m - half,
+        half - min(ys) * side_m,
+    )
+
+
+def _size_of(store: TileStore, zoom: int, x: int, y: int) -> int:
+    name = f"{store.path}: tile {zoom}/{x}/{y}"
+    size = picture_size(store.tile(zoom, x, y) or b"")
+    if size is None:
+        raise InputError(f"{name}: is no whole JPEG, PNG or WebP picture; get it again")
+    return size[0]
 
 
 def _numbered(folder: Path) -> list[Path]:
-    return sorted(c for c in folder.iterdir() if c.name.isdigit() and c.is_dir())
+    return sorted(c for c in folder.iterdir() if c.name.isdecimal() and c.is_dir())
 
 
 def _tile_files(folder: Path) -> list[Path]:
     return sorted(
-        f for f in folder.iterdir() if f.stem.isdigit() and f.suffix.lower() in PICTURE_SUFFIXES
+        f for f in folder.iterdir() if f.stem.isdecimal() and f.suffix.lower() in PICTURE_SUFFIXES
     )

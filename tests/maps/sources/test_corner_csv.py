@@ -1,7 +1,7 @@
 import cv2
 import pytest
 
-from maps.corner_csv import open_corner_csv
+from maps.sources.corner_csv import open_corner_csv
 from onboard.errors import InputError
 from tests.maps.small_imagery import texture
 
@@ -53,3 +53,39 @@ def test_missing_columns_and_lines(write, tmp_path):
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match=r"b\.csv"):
         open_corner_csv(tmp_path / "b.csv")
+
+
+# 2 km x 1.4 km at 24 N; the picture of 300x200 px has pixels about as wide as high.
+FOUR = HEADER + ",top_right_lat,top_right_lon,bottom_left_lat,bottom_left_lon"
+FAIR = "a.jpg,24.0122,120.0,24.0,120.02"
+
+
+def test_four_corners_that_agree_are_two(write, capsys):
+    (two,) = open_corner_csv(write(FAIR))
+    (four,) = open_corner_csv(write(FAIR + ",24.0122,120.02,24.0,120.0", header=FOUR))
+    assert four.bounds_m == pytest.approx(two.bounds_m)
+    assert not capsys.readouterr().err
+
+
+def test_four_corners_that_disagree_a_little_are_averaged_and_said(write, capsys):
+    (four,) = open_corner_csv(write(FAIR + ",24.0123,120.02,24.0,120.0", header=FOUR))
+    (mean,) = open_corner_csv(write("a.jpg,24.01225,120.0,24.0,120.02"))
+    assert four.bounds_m == pytest.approx(mean.bounds_m)
+    assert "line 2: the four corners disagree by 11.1 m" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("corners", [",24.014,120.0204,23.999,119.9996", ",nan,120.02,24.0,120.0"])
+def test_four_corners_of_a_turned_picture_are_refused(write, corners):
+    with pytest.raises(InputError, match="from a north-up rectangle"):
+        open_corner_csv(write(FAIR + corners, header=FOUR))
+
+
+def test_the_other_corners_must_be_whole(write):
+    with pytest.raises(InputError, match="line 2: a corner is not a number"):
+        open_corner_csv(write(FAIR + ",24.0122,120.02", header=FOUR))
+
+
+def test_corners_that_stretch_the_picture_are_said(write, capsys):
+    open_corner_csv(write("a.jpg,24.0127,120.0,24.0,120.02"))
+    said = capsys.readouterr().err
+    assert "the corners make the pixels 6.7" in said and "7.03" in said

@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from rasterio import DatasetReader
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.transform import Affine, array_bounds, from_bounds
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.transform import Affine, array_bounds, from_bounds, xy
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import calculate_default_transform, transform_bounds
+from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
-from maps.source import WORLD_M, Source
+from maps.sources.palette import expanded
+from maps.sources.source import WORLD_M, Source
 from onboard.errors import InputError
-from onboard.imagery import OPAQUE
 from onboard.messages import TILE_PX, Picture
+from onboard.pack.imagery import OPAQUE
 
-MERCATOR = CRS.from_epsg(3857)
+MERCATOR, WGS84 = CRS.from_epsg(3857), CRS.from_epsg(4326)
 DATE_TAGS = ("ACQUISITIONDATETIME", "TIFFTAG_DATETIME", "EXIF_DateTimeOriginal", "EXIF_DateTime")
 STRETCH_PERCENT = (1.0, 99.0)  # of the values of a picture with more than 8 bits
 STRETCH_SAMPLE_PX = 512  # side of the reduced picture they are taken from
@@ -37,7 +38,7 @@ _KEPT_OPEN: OrderedDict[tuple[RasterSource, int], tuple[DatasetReader, WarpedVRT
 
 
 class RasterSource(Source):
-    """One picture."""
+    """One picture. size_px: its own width, height."""
 
     def __init__(
         self,
@@ -48,38 +49,43 @@ class RasterSource(Source):
         """crs stands in for what the file lacks; corners (west, south, east, north in crs)
         for what it says of its position.
 
-        Raises InputError: unreadable, no position on Earth, a palette.
+        Raises InputError: unreadable, no position on Earth, across the 180th meridian.
         """
         self.name = path.name
         self.files = (path,)
         self._path = path
         try:
             with _opened(path) as dataset:
+                self.files = _files(dataset, path)
                 self._crs = (crs if corners else dataset.crs) or _crs_beside(path) or crs
                 self._transform = dataset.transform
                 if corners:
                     self._transform = from_bounds(*corners, *dataset.shape[::-1])
                 self._check(dataset)
-                bounds = array_bounds(*dataset.shape, self._transform)
-                grid, _, _ = calculate_default_transform(
-                    self._crs, MERCATOR, dataset.width, dataset.height, *bounds
-                )
-                west, south, east, north = transform_bounds(self._crs, MERCATOR, *bounds)
-                if not all(map(math.isfinite, (west, south, east, north, grid.a))):
-                    raise InputError(
-                        f"{path}: its corners lie outside Web Mercator; check its coordinate system"
-                    )
-                self.native_level = math.log2(WORLD_M / TILE_PX / grid.a)
-                self.bounds_m = (west, south, east, north)
+                self.bounds_m = self._bounds(dataset)
+                self.native_level = math.log2(WORLD_M / TILE_PX / self._pixel_m(dataset))
                 self.date = _date(dataset)
+            with _in_colours(path) as dataset:
+                self.size_px = (dataset.width, dataset.height)
                 self._bands = _colour_bands(dataset)
+                self._check_nodata(dataset)
                 self._to_8_bits = self._stretch(dataset)
-        except RasterioError as e:
+        except CRSError as e:
+            raise InputError(
+                f"{path}: its coordinate system leads to no place on Earth ({_first_line(e)}); "
+                "give the right one with --crs"
+            ) from e
+        except (RasterioError, UnicodeDecodeError) as e:
             raise InputError(
                 f"{path}: cannot be read ({_first_line(e)}); get the file again"
             ) from e
 
     def _check(self, dataset: DatasetReader) -> None:
+        if self._transform.is_identity and dataset.gcps[0]:
+            raise InputError(
+                f"{self._path}: is placed by ground control points only; warp it first with "
+                "'gdalwarp -t_srs EPSG:3857'"
+            )
         if self._transform.is_identity:
             raise InputError(
                 f"{self._path}: is not georeferenced; give a GeoTIFF, a world file beside it, "
@@ -90,10 +96,49 @@ class RasterSource(Source):
                 f"{self._path}: says no coordinate system; give it with --crs EPSG:..., or give "
                 "the corners in a CSV"
             )
-        if ColorInterp.palette in dataset.colorinterp:
+        if not (self._crs.is_projected or self._crs.is_geographic):
             raise InputError(
-                f"{self._path}: has a colour palette; convert it with 'gdal_translate -expand rgb'"
+                f"{self._path}: its coordinate system is a site's own or no map's at all; give "
+                "the one on Earth with --crs, after removing this one with 'gdal_edit.py -a_srs'"
             )
+
+    def _check_nodata(self, dataset: DatasetReader) -> None:
+        # As text: not a number is not even equal to itself.
+        if len({str(dataset.nodatavals[b - 1]) for b in self._bands}) > 1:
+            raise InputError(
+                f"{self._path}: its bands have different nodata values; convert it with "
+                "'gdalwarp -dstalpha'"
+            )
+
+    def _bounds(self, dataset: DatasetReader) -> tuple[float, float, float, float]:
+        """In EPSG:3857."""
+        bounds = array_bounds(*dataset.shape, self._transform)
+        west_x, south_y, east_x, north_y = bounds
+        lons, _ = transform(
+            self._crs, WGS84, [west_x, east_x] * 2, [south_y, south_y, north_y, north_y]
+        )
+        if max(lons) - min(lons) > 180.0 or max(map(abs, lons)) > 180.0:
+            raise InputError(
+                f"{self._path}: lies across the 180th meridian; cut it there with 'gdalwarp -te' "
+                "and give both parts"
+            )
+        found = transform_bounds(self._crs, MERCATOR, *bounds)
+        if not all(map(math.isfinite, found)):
+            raise InputError(
+                f"{self._path}: its corners lie outside Web Mercator; check its coordinate system"
+            )
+        return tuple(found)
+
+    def _pixel_m(self, dataset: DatasetReader) -> float:
+        """Side of a square as large as a pixel in the picture's middle, in EPSG:3857; the
+        bounds of a turned picture would say too much."""
+        col, row = dataset.width / 2, dataset.height / 2
+        corners = xy(self._transform, [row, row, row + 1], [col, col + 1, col], offset="ul")
+        (x, x_right, x_down), (y, y_right, y_down) = transform(self._crs, MERCATOR, *corners)
+        area = (x_right - x) * (y_down - y) - (x_down - x) * (y_right - y)
+        if not math.isfinite(area) or area == 0:
+            raise InputError(f"{self._path}: its pixels have no size; check its geotransform")
+        return math.sqrt(abs(area))
 
     def _stretch(
         self, dataset: DatasetReader
@@ -125,9 +170,13 @@ class RasterSource(Source):
             raise InputError(
                 f"{self._path}: cannot be read to its end ({_first_line(e)}); get the file again"
             ) from e
+        there = raw[-1] >= OPAQUE
+        if raw.dtype.kind == "f":
+            there &= np.isfinite(raw[:-1]).all(axis=0)
+            raw = np.nan_to_num(raw)
         rgb = np.broadcast_to(self._to_8_bits(raw[:-1]), (3, *raw.shape[1:]))
         bgr = np.maximum(np.moveaxis(rgb[::-1], 0, 2), 1)
-        out[y0 - y : y1 - y, x0 - x : x1 - x] = np.where(raw[-1][:, :, None] >= OPAQUE, bgr, 0)
+        out[y0 - y : y1 - y, x0 - x : x1 - x] = np.where(there[:, :, None], bgr, 0)
         return out
 
     def _at_level(self, level: int) -> tuple[WarpedVRT, int, int]:
@@ -140,7 +189,7 @@ class RasterSource(Source):
         if key in _KEPT_OPEN:
             _KEPT_OPEN.move_to_end(key)
             return _KEPT_OPEN[key][1], left, top
-        dataset = _opened(self._path)
+        dataset = _in_colours(self._path)
         west_m, north_m = left * metres_per_px - WORLD_M / 2, WORLD_M / 2 - top * metres_per_px
         warped = WarpedVRT(
             dataset,
@@ -170,6 +219,16 @@ def _opened(path: Path) -> DatasetReader:
         return rasterio.open(path)
 
 
+def _in_colours(path: Path) -> DatasetReader:
+    """A palette's pictures as colours, which lack the position."""
+    dataset = _opened(path)
+    if ColorInterp.palette not in dataset.colorinterp:
+        return dataset
+    with dataset, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(expanded(dataset))
+
+
 def _colour_bands(dataset: DatasetReader) -> list[int]:
     """Band numbers of red, green, blue, or of the only grey one."""
     kinds = list(dataset.colorinterp)
@@ -178,6 +237,13 @@ def _colour_bands(dataset: DatasetReader) -> list[int]:
         return [kinds.index(k) + 1 for k in wanted]
     usable = [i + 1 for i, k in enumerate(kinds) if k != ColorInterp.alpha]
     return usable[:3] if len(usable) >= 3 else usable[:1]
+
+
+def _files(dataset: DatasetReader, path: Path) -> tuple[Path, ...]:
+    """What the picture is read from: the parts of a VRT, a world file, a .prj too."""
+    prj = path.with_suffix(".prj")
+    named = (path, *map(Path, dataset.files), *((prj,) if prj.is_file() else ()))
+    return tuple(dict.fromkeys(named))
 
 
 def _crs_beside(path: Path) -> CRS | None:
