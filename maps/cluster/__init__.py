@@ -1,0 +1,1 @@
+"""A build's cells on many machines, by Dask distributed."""
