@@ -5,30 +5,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.pack_manifest import MANIFEST_NAME
+from onboard.pack.pack_manifest import MANIFEST_NAME
 from onboard.whole_file import partial_name, write_whole
 
 MARK_NAME = "request.json"
 LOCK_NAME = "lock"
 ALMOST_FULL_BYTES = 1 << 20  # SQLite may call a full disk an I/O error
-
-
-def input_marks(files: Sequence[Path]) -> list[str]:
-    """What tells whether an input changed: path, size and modification time."""
-    stats = [(file.resolve(), file.stat()) for file in files]
-    marks = [f"{path}:{s.st_size}:{s.st_mtime_ns}" for path, s in stats]
-    # An XYZ folder may have a million files.
-    return [hashlib.sha256("\n".join(marks).encode()).hexdigest()]
 
 
 @contextlib.contextmanager
@@ -40,11 +31,10 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
     existing pack is only replaced when asked to, anything else never. Raises InputError: out
     exists, another build at work, a full disk or another system error.
     """
-    if out.exists() and not replace:
-        raise InputError(f"{out}: exists already; give another --out, or --force to replace it")
+    refuse_existing(out, replace)
     folder = out.with_name(out.name + ".partial")
     _leave_alone_what_is_no_pack(out, folder)
-    with _sentences(folder):
+    with system_sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOCK_NAME).open("w") as lock:
             try:
@@ -59,9 +49,15 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
                 if not _is_of_the_system(e.__cause__):
                     shutil.rmtree(folder)
                 raise
-            for name in (MARK_NAME, LOCK_NAME):
+            for name in (LOCK_NAME, MARK_NAME):
                 (folder / name).unlink()
             _give_name(folder, out)
+
+
+def refuse_existing(out: Path, replace: bool) -> None:
+    """Raises InputError when out exists and was not asked to be replaced."""
+    if out.exists() and not replace:
+        raise InputError(f"{out}: exists already; give another --out, or --force to replace it")
 
 
 def sync(path: Path) -> None:
@@ -94,7 +90,9 @@ def _leave_alone_what_is_no_pack(out: Path, folder: Path) -> None:
     if folder.is_dir() and not (folder / MARK_NAME).exists():
         # A build that was killed at its very start leaves these.
         begun = {LOCK_NAME, partial_name(MARK_NAME)}
-        if {child.name for child in folder.iterdir()} - begun:
+        # One that was killed at its very end has all but the name.
+        ended = (folder / MANIFEST_NAME).exists()
+        if not ended and {child.name for child in folder.iterdir()} - begun:
             raise InputError(f"{folder}: exists and is no unfinished pack; move it")
 
 
@@ -103,20 +101,19 @@ def _old(out: Path) -> Path:
 
 
 def _give_name(folder: Path, out: Path) -> None:
-    if not out.exists():
-        folder.rename(out)
-        return
     old = _old(out)
+    if out.exists():
+        if old.exists():
+            shutil.rmtree(old)
+        out.rename(old)
+    folder.rename(out)
     if old.exists():
         shutil.rmtree(old)
-    out.rename(old)
-    folder.rename(out)
-    shutil.rmtree(old)
 
 
 @contextlib.contextmanager
-def _sentences(folder: Path) -> Iterator[None]:
-    """System errors as the sentence a person needs."""
+def system_sentences(folder: Path) -> Iterator[None]:
+    """System errors in the work on a folder as the sentence a person needs."""
     try:
         yield
     except (OSError, sqlite3.Error) as e:
@@ -138,5 +135,7 @@ def _is_of_the_system(error: BaseException | None) -> bool:
 def _is_full(error: Exception, folder: Path) -> bool:
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in str(error):
         return True
+    if getattr(error, "errno", errno.EIO) != errno.EIO:
+        return False
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     return shutil.disk_usage(existing).free < ALMOST_FULL_BYTES

@@ -1,35 +1,26 @@
-"""What a build will make: the levels, and the finest level's tiles."""
+"""What a build will make: the levels, and which tiles a source touches."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
-from shapely.prepared import prep
 
-from maps.source import WORLD_M, Source
+from maps.sources.source import WORLD_M, Source
+from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.geodesy import pixel_size_m, pixel_to_latlon
 from onboard.messages import TILE_PX
+from onboard.rectify import MIN_VALID_SHARE, choose_level
 
 COARSEST_LEVEL, FINEST_LEVEL = 8, 24  # 600 m/px to 1 cm/px at the equator
 DEFAULT_LEVEL_COUNT = 3
 # A level may be finer than the imagery by half a level (1.4x) unasked, by one when asked.
 MAX_FINER_LEVELS = 1.0
-# Ground that a common drone camera (68 deg across) shows, as a multiple of its height.
-FOOTPRINT_PER_AGL = 1.35
-
-
-@dataclass(frozen=True)
-class Plan:
-    """levels, coarsest first, and the XYZ tiles (x, y) of the finest that may have imagery,
-    sorted by y, then x."""
-
-    levels: tuple[int, ...]
-    finest_tiles: tuple[tuple[int, int], ...]
+# Where no camera is named: 68 deg across, as most drones' have within 10 deg.
+COMMON_CAMERA = Camera(width_px=4000, height_px=3000, horizontal_fov_deg=68.0)
 
 
 def parse_levels(text: str) -> tuple[int, ...]:
@@ -37,7 +28,7 @@ def parse_levels(text: str) -> tuple[int, ...]:
     try:
         if "-" in text:
             low, high = (int(part) for part in text.split("-"))
-            levels = tuple(range(low, high + 1))
+            levels = tuple(range(low, min(high, FINEST_LEVEL + 1) + 1))
         else:
             levels = tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as e:
@@ -63,9 +54,12 @@ def choose_levels(
     sources: Sequence[Source],
     asked: tuple[int, ...] | None,
     agl_m: tuple[float, float] | None,
+    camera: Camera | None = None,
+    area: BaseGeometry | None = None,
 ) -> tuple[int, ...]:
-    """The levels asked for; or those whose 256-px view a camera's picture fills between the
-    heights agl_m; or the imagery's own level and the two below.
+    """The levels asked for; or all that `onboard.rectify.choose_level` would choose for the
+    camera somewhere between the heights agl_m (lowest, highest) and the area's latitudes; or
+    the imagery's own level and the two below.
 
     Raises InputError when a level is finer than the imagery can fill.
     """
@@ -80,42 +74,33 @@ def choose_levels(
         return asked
     if agl_m is None:
         return tuple(range(max(COARSEST_LEVEL, best - DEFAULT_LEVEL_COUNT + 1), best + 1))
-    lat_deg = _middle_lat_deg(sources)
-    east_m, _ = pixel_size_m(lat_deg, 0)
-    finest, coarsest = (math.log2(east_m * TILE_PX / (FOOTPRINT_PER_AGL * h)) for h in agl_m)
-    top = min(math.ceil(finest - 0.25), best)
-    low = max(COARSEST_LEVEL, min(math.floor(coarsest + 0.25), top))
-    return tuple(range(low, top + 1))
+    usable = range(COARSEST_LEVEL, best + 1)
+    lats_deg = [middle_lat_deg(sources)] if area is None else [area.bounds[1], area.bounds[3]]
+    chosen = {
+        choose_level(usable, height_m, camera or COMMON_CAMERA, lat_deg)
+        for height_m in agl_m
+        for lat_deg in lats_deg
+    }
+    return tuple(range(min(chosen), max(chosen) + 1))
 
 
-def make_plan(
-    sources: Sequence[Source], levels: tuple[int, ...], area: BaseGeometry | None
-) -> Plan:
-    """Raises InputError when the area and the imagery have no tile in common."""
-    finest = levels[-1]
-    tiles: set[tuple[int, int]] = set()
-    for source in sources:
-        x0, y0, x1, y1 = _tile_range(source.bounds_m, finest)
-        tiles.update((x, y) for y in range(y0, y1) for x in range(x0, x1))
-    if area is not None:
-        touches = prep(area).intersects
-        tiles = {tile for tile in tiles if touches(box(*_tile_box(*tile, finest)))}
-        if not tiles:
-            raise InputError(
-                "--area: lies outside the imagery, which covers "
-                f"{_cover_text(sources)} (W,S,E,N); give an area within it"
-            )
-    return Plan(levels, tuple(sorted(tiles, key=lambda t: (t[1], t[0]))))
+def lowest_usable_agl_m(level: int, camera: Camera, lat_deg: float) -> float:
+    """Below, `onboard.rectify` refuses every view of the level (VIEW_TOO_SMALL) from a camera
+    that looks straight down."""
+    side_m = TILE_PX * pixel_size_m(lat_deg, level)[0]
+    (fx, fy) = camera.focal_px
+    across, along = camera.width_px / fx, camera.height_px / fy
+    agl_m = side_m * math.sqrt(MIN_VALID_SHARE / (across * along))
+    if max(across, along) * agl_m > side_m:  # wider than the view one way: the other decides
+        agl_m = side_m * MIN_VALID_SHARE / min(across, along)
+    return agl_m
 
 
-def native_ground_size_m(sources: Sequence[Source]) -> float:
-    """Of the finest source, in m/px at the middle latitude."""
-    native = max(source.native_level for source in sources)
-    east_m, _ = pixel_size_m(_middle_lat_deg(sources), 0)
-    return float(east_m / 2.0**native)
-
-
-def _tile_range(bounds_m: tuple[float, float, float, float], level: int) -> tuple[int, ...]:
+def tile_range(
+    bounds_m: tuple[float, float, float, float], level: int
+) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1): the XYZ tiles of a level that touch bounds_m (west, south, east, north
+    in EPSG:3857) are x0 <= x < x1, y0 <= y < y1."""
     west, south, east, north = bounds_m
     side_m, half = WORLD_M / 2**level, WORLD_M / 2
     slack = 1e-6  # a bound that lies on a tile's edge must not take in the next tile
@@ -127,7 +112,8 @@ def _tile_range(bounds_m: tuple[float, float, float, float], level: int) -> tupl
     )
 
 
-def _tile_box(x: int, y: int, level: int) -> tuple[float, float, float, float]:
+def tile_box(x: int, y: int, level: int) -> tuple[float, float, float, float]:
+    """West, south, east, north of an XYZ tile in degrees."""
     north, west = pixel_to_latlon(x * TILE_PX, y * TILE_PX, level)
     south, east = pixel_to_latlon((x + 1) * TILE_PX, (y + 1) * TILE_PX, level)
     return float(west), float(south), float(east), float(north)
@@ -138,13 +124,28 @@ def _latlon(x_m: float, y_m: float) -> tuple[float, float]:
     return float(lat), float(lon)
 
 
-def _middle_lat_deg(sources: Sequence[Source]) -> float:
+def middle_lat_deg(sources: Sequence[Source]) -> float:
+    """Half way between the southernmost and the northernmost imagery, in Web Mercator."""
     south = min(s.bounds_m[1] for s in sources)
     north = max(s.bounds_m[3] for s in sources)
     return _latlon(0.0, (south + north) / 2)[0]
 
 
-def _cover_text(sources: Sequence[Source]) -> str:
+def refuse_outside(area: BaseGeometry, sources: Sequence[Source]) -> None:
+    """area: WGS84 longitude, latitude. Raises InputError when no source comes near it."""
+    for source in sources:
+        west_m, south_m, east_m, north_m = source.bounds_m
+        (south, west), (north, east) = _latlon(west_m, south_m), _latlon(east_m, north_m)
+        if area.intersects(box(west, south, east, north)):
+            return
+    raise InputError(
+        f"--area: lies outside the imagery, which covers {cover_text(sources)} (W,S,E,N); give an "
+        "area within it"
+    )
+
+
+def cover_text(sources: Sequence[Source]) -> str:
+    """W,S,E,N around all sources in degrees."""
     bounds = [s.bounds_m for s in sources]
     south, west = _latlon(min(b[0] for b in bounds), min(b[1] for b in bounds))
     north, east = _latlon(max(b[2] for b in bounds), max(b[3] for b in bounds))

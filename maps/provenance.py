@@ -1,15 +1,18 @@
-"""What the imagery is, for the manifest: name, date, licence, attribution of each input."""
+"""What the imagery is, for the manifest: name, date, licence, attribution of each input. What
+the person says comes before what the input says of itself."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maps.source import Source
+from maps.sources.source import Source
 from onboard.errors import InputError
-from onboard.pack_manifest import ImagerySource
+from onboard.pack.pack_manifest import ImagerySource
+from onboard.pack.plain_text import made_plain
 
 UNKNOWN = "unknown"
 _ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?$")
@@ -28,19 +31,35 @@ class Provenance:
 def imagery_sources(
     inputs: Sequence[Path], sources: Sequence[Sequence[Source]], said: Provenance
 ) -> tuple[ImagerySource, ...]:
-    """One record an input. What was not said comes from the files where they have it.
+    """One record an input. What was not said comes from the input where it has it. Says of
+    which the licence stays unknown: a person must know whether they may fly with it.
 
     Raises InputError: a number of values that fits nothing, a date that is none.
     """
     for date in said.dates:
         if date != UNKNOWN and not _ISO_DATE.match(date):
             raise InputError(f"--date {date}: write it as 2024-10-30, 2024-10 or 2024")
-    names = _spread(said.names, [p.name for p in inputs], "--source")
+    names = _spread(
+        said.names, [_name_of(*pair) for pair in zip(inputs, sources, strict=True)], "--source"
+    )
     dates = _spread(said.dates, [_date_of(group) for group in sources], "--date")
-    licences = _spread(said.licences, [UNKNOWN] * len(inputs), "--licence")
-    attributions = _spread(said.attributions, [UNKNOWN] * len(inputs), "--attribution")
+    licences = _spread(
+        said.licences, [_agreed([s.licence for s in group]) for group in sources], "--licence"
+    )
+    attributions = _spread(
+        said.attributions,
+        [_agreed([s.attribution for s in group]) for group in sources],
+        "--attribution",
+    )
+    for name in (n for n, licence in zip(names, licences, strict=True) if licence == UNKNOWN):
+        print(
+            f"{name}: its licence is unknown; find out whether you may use it so, and say it "
+            "with --licence",
+            file=sys.stderr,
+        )
     return tuple(
-        ImagerySource(*row) for row in zip(names, dates, licences, attributions, strict=True)
+        ImagerySource(*(made_plain(value) or UNKNOWN for value in row))
+        for row in zip(names, dates, licences, attributions, strict=True)
     )
 
 
@@ -53,6 +72,16 @@ def _spread(said: tuple[str, ...], otherwise: list[str], option: str) -> list[st
             "once for each"
         )
     return list(said) * (len(otherwise) // len(said))
+
+
+def _name_of(path: Path, group: Sequence[Source]) -> str:
+    """A folder may be given as '.', a service's file has a name of its own."""
+    return group[0].name if len(group) == 1 else path.name
+
+
+def _agreed(values: Sequence[str | None]) -> str:
+    """All that the sources of one input say, each once."""
+    return "; ".join(dict.fromkeys(v for v in values if v)) or UNKNOWN
 
 
 def _date_of(group: Sequence[Source]) -> str:

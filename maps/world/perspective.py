@@ -17,7 +17,8 @@ from maps.world.landscape import Landscape
 from maps.world.scene import Scene, scene_of
 from maps.world.sensor import develop
 from onboard.camera import Camera
-from onboard.messages import Attitude, Picture
+from onboard.messages import Picture
+from onboard.telemetry_messages import Attitude
 
 STEP_M = 0.8  # height between two looks at the surface on the way down
 REFINEMENTS = 5  # halvings of the step that first went below the surface
@@ -61,11 +62,12 @@ def render_perspective(
     picture = develop(light, epoch, attitude.time_ns % 2**63)
     picture[outside & ~sky] = 0
     if jpeg_quality is not None:
-        picture = _through_jpeg(picture, jpeg_quality)
+        picture = through_jpeg(picture, jpeg_quality)
     return picture
 
 
-def _through_jpeg(picture: Picture, quality: int) -> Picture:
+def through_jpeg(picture: Picture, quality: int) -> Picture:
+    """The picture after JPEG of a quality of 1 to 100."""
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 

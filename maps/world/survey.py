@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 
-from maps.corner_csv import COLUMNS
+from maps.sources.corner_csv import COLUMNS
 from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho

@@ -10,8 +10,8 @@ import rasterio
 from rasterio.transform import Affine, from_origin
 
 from maps.pixels import encode_tile
-from onboard.mbtiles import MBTilesWriter
 from onboard.messages import TILE_PX, Picture
+from onboard.pack.mbtiles import MBTilesWriter
 
 UTM = "EPSG:32645"
 ORIGIN = (500_000.0, 3_100_000.0)  # 87 E, 28.02 N

@@ -1,5 +1,6 @@
 """Whole builds with the network that ships, over a small picture."""
 
+import itertools
 import json
 import os
 import signal
@@ -11,15 +12,15 @@ import numpy as np
 import pytest
 import rasterio
 
-from maps import describe_tiles
 from maps.build import BuildRequest, build_pack
-from maps.describe_tiles import cells_of
 from maps.provenance import Provenance
 from onboard.describe import Describer
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from tests.maps.small_imagery import LEVEL, texture, write_tif
+
+OVER_A_CELL_BORDER = (500_700.0, 3_100_000.0)  # of level 13, 450 m east of it
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def folder(tmp_path_factory, bundle):
 
 def request(folder, name="a.pack", **options):
     said = Provenance(dates=("2021-06",), licences=("CC0",), attributions=("a test",))
-    options = {"levels": (LEVEL - 1, LEVEL), "provenance": said, **options}
+    options = {"levels": (LEVEL - 1, LEVEL), "provenance": said, "name": "a", **options}
     return BuildRequest((folder / "a.tif",), folder / name, **options)
 
 
@@ -65,16 +66,17 @@ def test_tiles_overlap_by_half_and_blank_or_flat_ones_are_left_out(folder):
     table = pack.tiles(LEVEL)
     indexed = set(zip(table.cols.tolist(), table.rows.tolist(), strict=True))
     assert {c % 2 for c, _ in indexed} == {r % 2 for _, r in indexed} == {0, 1}
-    positions = pack._imagery.tiles.positions(LEVEL)
-    for cell in cells_of(LEVEL, positions):
-        for col, row in cell.tiles:
-            picture = pack.picture(LEVEL, col * 128, row * 128)
-            covered = picture.any(axis=2)
-            worth = covered.mean() >= 0.5 and picture[covered].std() > 8
-            if (col, row) in indexed:
-                assert covered.mean() >= 0.5
-            else:
-                assert not worth
+    for col, row in itertools.product(
+        range(table.cols.min() - 3, table.cols.max() + 4),
+        range(table.rows.min() - 3, table.rows.max() + 4),
+    ):
+        picture = pack.picture(LEVEL, col * 128, row * 128)
+        covered = picture.any(axis=2)
+        worth = covered.mean() >= 0.5 and picture[covered].std() > 8
+        if (col, row) in indexed:
+            assert covered.mean() >= 0.5
+        else:
+            assert not worth
 
 
 def test_the_manifest_says_what_the_pack_is(folder, bundle):
@@ -109,12 +111,14 @@ def test_the_same_input_gives_the_same_bytes(folder, bundle):
 
 
 def command(folder, out):
-    words = ["map", "build", str(folder / "a.tif"), "--out", str(out)]
+    words = ["map", "build", str(folder / "a.tif"), "--out", str(out), "--name", "a"]
     words += ["--levels", f"{LEVEL - 1}-{LEVEL}", "--date", "2021-06", "--licence", "CC0"]
     return [sys.executable, "-m", "tools.cli", *words, "--attribution", "a test"]
 
 
-@pytest.mark.parametrize("reached", ["mosaic.mbtiles", "imagery.mbtiles", "index/*.npz"])
+@pytest.mark.parametrize(
+    "reached", ["cells/*/laid.json", "cells/*/described.json", "imagery.mbtiles", "index/z*"]
+)
 def test_a_killed_build_goes_on_to_the_same_bytes(folder, tmp_path, reached):
     out = tmp_path / "k.pack"
     partial = tmp_path / "k.pack.partial"
@@ -132,10 +136,10 @@ def test_a_killed_build_goes_on_to_the_same_bytes(folder, tmp_path, reached):
     assert not partial.exists()
 
 
-def test_finished_chunks_are_not_described_again(folder, bundle, monkeypatch):
-    monkeypatch.setattr(describe_tiles, "CHUNK_TILES", 8)
-    manifest = MapPack.open(folder / "a.pack").manifest
-    total = sum(manifest.tile_count(level) for level in manifest.levels)
+def test_finished_cells_are_not_described_again(tmp_path, bundle, monkeypatch):
+    write_tif(tmp_path / "a.tif", texture(300, 1600), origin=OVER_A_CELL_BORDER)
+    build_pack(request(tmp_path), bundle)
+    total = sum(s.count for s in MapPack.open(tmp_path / "a.pack").manifest.shards)
     described = 0
     limit = 0.8 * total
 
@@ -147,16 +151,16 @@ def test_finished_chunks_are_not_described_again(folder, bundle, monkeypatch):
                 raise KeyboardInterrupt
             return super().descriptors(pictures)
 
-    monkeypatch.setattr("maps.build.Describer", Counting)
+    monkeypatch.setattr("maps.cells.recipe.Describer", Counting)
     with pytest.raises(KeyboardInterrupt):
-        build_pack(request(folder, "c.pack"), bundle)
-    assert list((folder / "c.pack.partial" / "described").iterdir())
+        build_pack(request(tmp_path, "c.pack"), bundle)
+    assert list((tmp_path / "c.pack.partial" / "cells").glob("*/described.json"))
     described, limit = 0, np.inf
-    summary = build_pack(request(folder, "c.pack"), bundle)
+    summary = build_pack(request(tmp_path, "c.pack"), bundle)
     assert summary.resumed and summary.tiles == total
-    # The rest, and twice a batch to measure the bare network's rate.
-    assert described - 2 * describe_tiles.BATCH_TILES < 0.8 * total
-    assert same_files(folder / "a.pack", folder / "c.pack")
+    assert summary.described == described < 0.8 * total
+    assert summary.cells_there > 0
+    assert same_files(tmp_path / "a.pack", tmp_path / "c.pack")
 
 
 def test_an_area_of_no_texture_is_refused_and_leaves_nothing(tmp_path, bundle):

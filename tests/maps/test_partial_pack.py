@@ -1,11 +1,12 @@
 import errno
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from maps.partial_pack import partial_pack
 from onboard.errors import InputError
-from onboard.pack_manifest import MANIFEST_NAME
+from onboard.pack.pack_manifest import MANIFEST_NAME
 
 REQUEST = {"levels": [18], "inputs": "a"}
 
@@ -40,6 +41,15 @@ def test_a_system_error_is_a_sentence_and_keeps_the_work(tmp_path, error, senten
     with partial_pack(tmp_path / "a.pack", REQUEST, replace=False) as (folder, note):
         assert "going on" in note
         assert (folder / "work").read_text() == "done so far"
+
+
+def test_a_file_system_without_room_for_files_is_not_called_full():
+    """/proc tells of no free byte, and of no full disk."""
+    with (
+        pytest.raises(InputError, match="No such file or directory"),
+        partial_pack(Path("/proc/a.pack"), REQUEST, replace=False),
+    ):
+        pass
 
 
 def test_another_request_starts_afresh_and_says_so(tmp_path):

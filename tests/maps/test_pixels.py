@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maps.pixels import blank_fill, coverage, encode_tile, has_texture, mask_of, resized
-from onboard.imagery import decode_tile
+from onboard.pack.imagery import decode_tile
 from tests.maps.small_imagery import texture
 
 

@@ -1,15 +1,19 @@
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import box
 
-from maps.plan import choose_levels, make_plan, native_ground_size_m, parse_agl, parse_levels
-from maps.source import WORLD_M, Source
+from maps.plan import choose_levels, parse_agl, parse_levels
+from maps.sources.source import WORLD_M, Source
+from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.geodesy import pixel_size_m, pixel_to_latlon
+from onboard.rectify import choose_level
 
 
 @dataclass
@@ -39,7 +43,9 @@ def test_levels_are_read(text, levels):
     assert parse_levels(text) == levels
 
 
-@pytest.mark.parametrize("text", ["", "a", "19-17", "7", "25", "1-2-3", "17-", "-17", "1e3"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "19-17", "7", "25", "1-2-3", "17-", "18-9999999999", "-17", "1e3"]
+)
 def test_wrong_levels_are_input_errors(text):
     with pytest.raises(InputError, match="--levels"):
         parse_levels(text)
@@ -78,24 +84,43 @@ def test_with_flight_heights_a_picture_fills_a_tile_at_some_level(low, ratio):
         assert any(0.7 < f < 2.0 for f in fills)
 
 
-def test_the_plan_is_the_union_of_the_sources_tiles():
-    plan = make_plan([at_tiles(19, 10, 10, 13, 12), at_tiles(19, 12, 11, 14, 13)], (17, 19), None)
-    first = {(x, y) for x in range(10, 13) for y in range(10, 12)}
-    second = {(x, y) for x in range(12, 14) for y in range(11, 13)}
-    assert set(plan.finest_tiles) == first | second
-    assert list(plan.finest_tiles) == sorted(plan.finest_tiles, key=lambda t: (t[1], t[0]))
+CAMERAS = st.builds(
+    Camera,
+    width_px=st.integers(320, 8000),
+    height_px=st.integers(240, 6000),
+    horizontal_fov_deg=st.floats(10, 120),
+)
 
 
-def test_an_area_keeps_the_tiles_it_touches_or_says_where_the_imagery_is():
-    source = at_tiles(10, 700, 400, 708, 408)
-    north, west = pixel_to_latlon(702.5 * 256, 403.5 * 256, 10)
-    south, east = pixel_to_latlon(703.5 * 256, 404.5 * 256, 10)
-    plan = make_plan([source], (10,), box(float(west), float(south), float(east), float(north)))
-    assert set(plan.finest_tiles) == {(702, 403), (703, 403), (702, 404), (703, 404)}
-    with pytest.raises(InputError, match=r"outside the imagery, which covers 66\.09"):
-        make_plan([source], (10,), box(-10, -10, -9, -9))
+@given(
+    camera=CAMERAS,
+    low=st.floats(5, 2000),
+    ratio=st.floats(1, 8),
+    between=st.floats(0, 1),
+    south=st.floats(-75, 74),
+    north=st.floats(0, 1),
+    native=st.floats(10, 23),
+)
+def test_at_every_height_the_flight_finds_the_level_it_would_choose_of_all(
+    camera, low, ratio, between, south, north, native
+):
+    source = at_tiles(10, 700, 400, 701, 401, native)
+    area = box(7.0, south, 7.5, south + north)
+    levels = choose_levels([source], None, (low, low * ratio), camera, area)
+    every = range(8, math.floor(native + 0.5) + 1)
+    agl_m, lat_deg = low * ratio**between, south + north * between
+    wanted = choose_level(every, agl_m, camera, lat_deg)
+    assert wanted in levels
+    assert choose_level(levels, agl_m, camera, lat_deg) == wanted
+    for before in levels:  # a level is kept for a little higher and lower
+        kept = choose_level(every, agl_m, camera, lat_deg, before)
+        assert kept in levels
 
 
-def test_native_ground_size_is_the_finest_sources():
-    sources = [at_tiles(10, 0, 511, 1, 513, 17.0), at_tiles(10, 0, 511, 1, 513, 18.0)]
-    assert native_ground_size_m(sources) == pytest.approx(156543.034 / 2**18, rel=1e-4)
+@given(camera=CAMERAS, low=st.floats(5, 2000), ratio=st.floats(1, 8))
+def test_no_level_is_made_that_no_height_chooses(camera, low, ratio):
+    source = at_tiles(10, 700, 400, 701, 401, 24.0)
+    area = box(7.0, 46.0, 7.5, 46.0001)
+    levels = choose_levels([source], None, (low, low * ratio), camera, area)
+    heights = np.geomspace(low, low * ratio, 400)
+    assert set(levels) == {choose_level(range(8, 25), h, camera, 46.0) for h in heights}

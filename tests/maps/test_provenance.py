@@ -6,11 +6,13 @@ import pytest
 from maps.provenance import Provenance, imagery_sources
 from onboard.errors import InputError
 
+
+def source(date, name="x", licence=None, attribution=None):
+    return SimpleNamespace(date=date, name=name, licence=licence, attribution=attribution)
+
+
 INPUTS = [Path("a.tif"), Path("b.csv")]
-GROUPS = [
-    [SimpleNamespace(date="2020-08-31")],
-    [SimpleNamespace(date="2021"), SimpleNamespace(date=None), SimpleNamespace(date="2019-05")],
-]
+GROUPS = [[source("2020-08-31", "a.tif")], [source("2021"), source(None), source("2019-05")]]
 
 
 def test_what_was_not_said_comes_from_the_files():
@@ -31,3 +33,19 @@ def test_numbers_that_do_not_fit_and_dates_that_are_none():
         imagery_sources(INPUTS, GROUPS, Provenance(attributions=("a", "b", "c")))
     with pytest.raises(InputError, match="--date yesterday"):
         imagery_sources(INPUTS, GROUPS, Provenance(dates=("yesterday",)))
+
+
+def test_what_an_input_says_of_itself_stands_and_gives_way_to_the_person():
+    service = [[source("2024", "City ortho", "CC-BY-4.0", "(c) City")]]
+    (found,) = imagery_sources([Path("city.toml")], service, Provenance())
+    assert (found.name, found.licence, found.attribution) == ("City ortho", "CC-BY-4.0", "(c) City")
+    (found,) = imagery_sources([Path("city.toml")], service, Provenance(licences=("own",)))
+    assert (found.licence, found.attribution) == ("own", "(c) City")
+
+
+def test_an_unknown_licence_is_pointed_out(capsys):
+    imagery_sources(INPUTS, GROUPS, Provenance(licences=("CC0", "unknown")))
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "b.csv: its licence is unknown" in said
+    imagery_sources(INPUTS, GROUPS, Provenance(licences=("CC0",)))
+    assert not capsys.readouterr().err

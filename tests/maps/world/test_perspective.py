@@ -9,7 +9,7 @@ from maps.world.materials import Material
 from maps.world.orthophoto import render_ortho
 from maps.world.perspective import render_perspective
 from onboard.camera import Camera
-from onboard.messages import Attitude
+from onboard.telemetry_messages import Attitude
 
 CLEAR = Epoch(seed=1, noise=0.0, blur_px=0.0)
 CAMERA = Camera(320, 240, fx=300.0)

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from maps.corner_csv import open_corner_csv
+from maps.sources.corner_csv import open_corner_csv
 from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
