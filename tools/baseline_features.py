@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
 from onboard.messages import Floats, Picture
+from onboard.pack.map_pack import MapPack
 
 BLOCK_PX = 256  # side of a map block
 MARGIN_PX = 32  # seen around a block, so that features near its edge are whole

@@ -23,8 +23,8 @@ import numpy as np
 
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, offset_latlon, pixel_size_m, pixel_to_latlon
-from onboard.map_pack import MapPack
 from onboard.messages import TILE_PX, Picture, Prior, View
+from onboard.pack.map_pack import MapPack
 from tools.baseline_features import Features, MapFeatures, XfeatDetector, sift_features
 from tools.baseline_matching import (
     Found,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -18,13 +20,19 @@ COMMANDS = {
     "service": "tools.service",
     "recording recover": "tools.recording_recover",
     "bench flight": "tools.flight_bench",
-    "map build": "tools.map_build",
-    "map inspect": "tools.map_inspect",
-    "map verify": "tools.map_verify",
+    "map build": "tools.map.build",
+    "map cut": "tools.map.cut",
+    "map estimate": "tools.map.estimate",
+    "map inspect": "tools.map.inspect",
+    "map key": "tools.map.key",
+    "map sign": "tools.map.sign",
+    "map verify": "tools.map.verify",
+    "map check": "tools.map.check",
     "replay": "tools.replay",
     "evaluate": "tools.evaluate",
     "integrity": "tools.integrity",
     "stanford": "tools.stanford_report",
+    "terrain-study": "tools.terrain_study",
     "calibrate board": "tools.calibrate.board",
     "calibrate flight": "tools.calibrate.flight",
     "demo": "tools.demo",
@@ -45,10 +53,15 @@ COMMANDS = {
 }
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141  # as of a program that SIGPIPE ended
 EXTRA_OF_PACKAGE = {
     "cv2": "opencv",
     "rasterio": "maps",
     "shapely": "maps",
+    "fsspec": "maps",
+    "distributed": "cluster",
+    "dask": "cluster",
+    "cryptography": "signing",
     "defusedxml": "tools",
     "PIL": "tools",
     "tqdm": "tools",
@@ -70,7 +83,20 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status: 0 good, 1 judged not good, 2 bad input."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _unread():
+            raise
+        # What is still in Python's buffer would be written at exit, and fail aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNREAD
+
+
+def _run(argv: Sequence[str]) -> int:
     name = next((c for c in (" ".join(argv[:2]), *argv[:1]) if c in COMMANDS), None)
     if name is None:
         return _no_such_command(argv)
@@ -97,13 +123,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def _unread() -> bool:
+    """Whether nobody reads what is printed any more, as behind `| head`."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def _no_such_command(argv: Sequence[str]) -> int:
-    if argv and argv[0] not in ("-h", "--help", "help"):
-        known = ", ".join(COMMANDS)
-        print(f"pilotage: no command '{' '.join(argv[:2])}'; known are {known}", file=sys.stderr)
+    words = [word for word in argv if word not in ("-h", "--help", "help")]
+    listed = [c for c in COMMANDS if not words or c.split()[0] == words[0]]
+    if words and (len(words) > 1 or not listed):
+        known = ", ".join(listed or COMMANDS)
+        print(f"pilotage: no command '{' '.join(words[:2])}'; known are {known}", file=sys.stderr)
         return EXIT_BAD_INPUT
     print("usage: pilotage COMMAND ...   (pilotage COMMAND --help tells more)\n")
-    for name in COMMANDS:
+    for name in listed:
         print(f"  pilotage {name}")
     return 0
 

@@ -16,8 +16,8 @@ from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.loop import Navigator
-from onboard.map_pack import MapPack
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.publish import Publisher
 from onboard.whole_file import make_folder
 from tools.gps_input_listener import GpsInputListener, Received

@@ -9,9 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from onboard.geodesy import offset_latlon
-from onboard.localize import Localizer
-from onboard.map_pack import MapPack
+from onboard.ground.height_above_terrain import height_above_terrain
+from onboard.localize import Localizer, Look
 from onboard.messages import FrameResult, Prior, Refusal, View
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Reason, Stage
 from tools.baselines import Baseline
 from tools.fixes_csv import write_fixes_csv
@@ -43,6 +44,7 @@ class Evaluation:
         self._needs_prior = sigma_m is not None
         self._baselines = baselines
         self._localizer = Localizer(inputs.pack, inputs.describer, inputs.camera)
+        self._terrain = height_above_terrain(inputs.pack)
         self.results: dict[int, list[FrameResult]] = {seed: [] for seed in seeds}
         self.scores: dict[str, list[FrameScore]] = {OWN: [], **{b.name: [] for b in baselines}}
         self._first_frames: list[FrameRecord] = []
@@ -69,20 +71,29 @@ class Evaluation:
 
     def _localize(self, place: int, photo: Photo) -> Iterator[tuple[int, FrameResult]]:
         """One result a seed; what does not depend on the prior is done once."""
-        lat_deg = photo.tags.lat_deg
-        look = self._localizer.look(
-            frame_of(photo),
-            attitude_of(photo, self._inputs.by_gimbal),
-            height_of(photo),
-            self._inputs.pack.centre[0] if lat_deg is None else lat_deg,
-        )
+        look: Look | FrameResult | None = None
         for seed, priors in self._priors.items():
+            if look is None or self._terrain is not None:
+                look = self._look(photo, priors[place])
             if isinstance(look, FrameResult):
                 yield seed, look
             elif self._needs_prior and priors[place] is None:
                 yield seed, _without_position(photo, look.view)
             else:
                 yield seed, self._localizer.find(look, priors[place])
+
+    def _look(self, photo: Photo, prior: Prior | None) -> Look | FrameResult:
+        lat_deg, height, relief = photo.tags.lat_deg, height_of(photo), None
+        if self._terrain is not None and height is not None:
+            height, _ = self._terrain.height(height, prior)
+            relief = self._terrain.relief(prior)
+        return self._localizer.look(
+            frame_of(photo),
+            attitude_of(photo, self._inputs.by_gimbal),
+            height,
+            self._inputs.pack.centre[0] if lat_deg is None else lat_deg,
+            relief=relief,
+        )
 
     def _keep(self, seed: int, photo: Photo, prior: Prior | None, result: FrameResult) -> None:
         record = keep_frame(result, self._inputs.pack)

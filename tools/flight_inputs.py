@@ -11,9 +11,9 @@ from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.geodesy import distance_m
-from onboard.map_pack import MapPack
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
-from onboard.pack_manifest import read_manifest
+from onboard.pack.found_pack import find_pack, trust_of
+from onboard.pack.map_pack import MapPack
 from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 from tools.photo_camera import camera_of, turns_with_gimbal
 from tools.photo_folder import Flight, read_flight
@@ -45,8 +45,18 @@ def add_flight_arguments(parser: argparse.ArgumentParser) -> None:
 def add_map_arguments(parser: argparse.ArgumentParser) -> None:
     """What `open_map` needs."""
     parser.add_argument("--map", type=Path, required=True, help="map pack")
+    add_public_key_argument(parser)
     add_model_argument(parser, pack_decides=True)
     add_backend_arguments(parser)
+
+
+def add_public_key_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--map-public-key",
+        type=Path,
+        metavar="PEM",
+        help="refuse a map that no key of this file has signed",
+    )
 
 
 def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
@@ -75,11 +85,13 @@ def open_map(args: argparse.Namespace) -> tuple[MapPack, Describer, str]:
     Raises InputError as each of the readers does.
     """
     backend = chosen_backend(args)
-    described_with = read_manifest(args.map).model.sha256
+    found = find_pack(args.map, trust_of(args.map_public_key))
+    described_with = found.manifest.model.sha256
     bundle = load_bundle(args.model or shipped_bundle_of(described_with) or DEFAULT_BUNDLE)
-    pack = MapPack.open(args.map, bundle)
+    pack = MapPack.of_manifest(found.path, found.manifest, bundle)
     describer = Describer(bundle, backend=backend)
-    return pack, describer, f"{bundle.id} runs on {describer.network.runs_on}"
+    runs = f"{bundle.id} runs on {describer.network.runs_on}"
+    return pack, describer, f"{runs}; map {found.said}" if found.trusted else runs
 
 
 def refuse_wrong_map(inputs: FlightInputs) -> None:

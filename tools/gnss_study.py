@@ -17,9 +17,10 @@ import numpy as np
 from onboard.flight_calibration import Sight
 from onboard.fusion import Fusion
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.messages import Event, Fix, Floats, Gnss, GnssAssessment, Motion
+from onboard.messages import Event, Fix, Floats, GnssAssessment, Motion
 from onboard.protection import PROTECTION_SIGMAS
 from onboard.reasons import GnssState
+from onboard.telemetry_messages import Gnss
 from onboard.vehicle_fix import MAP_SIGMA_M
 
 ORIGIN = (47.0, 8.5)

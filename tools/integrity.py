@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.pack_manifest import MANIFEST_NAME, read_manifest
+from onboard.pack.pack_manifest import MANIFEST_NAME, read_manifest
 from onboard.whole_file import make_folder, write_whole
 from tools.integrity_grounds import WORLD, world_pack
 from tools.integrity_study import FLIGHTS, FRAMES, Study, run_study

@@ -17,20 +17,10 @@ import numpy as np
 
 from onboard.describe import Describer
 from onboard.geodesy import enu_offset_m, offset_latlon, pixel_size_m
-from onboard.loop import Navigator
-from onboard.map_pack import MapPack
-from onboard.messages import (
-    TILE_PX,
-    AirData,
-    Attitude,
-    Estimate,
-    Event,
-    Frame,
-    Gnss,
-    Height,
-    Picture,
-    VehicleState,
-)
+from onboard.loop import Navigator, NavigatorSettings
+from onboard.messages import TILE_PX, Estimate, Event, Frame, Picture
+from onboard.pack.map_pack import MapPack
+from onboard.telemetry_messages import AirData, Attitude, Gnss, Height, VehicleState
 from onboard.vehicle_fix import MAP_SIGMA_M
 from tools.integrity_appearance import another_day
 from tools.integrity_frames import CAMERA, HEIGHT_SIGMA_SHARE, MIN_HEIGHT_SIGMA_M, VIEW_TO_AGL
@@ -78,7 +68,7 @@ def fly_one(
     side_m = TILE_PX * pixel_size_m(origin[0], level)[0]
     agl_m = side_m * float(rng.uniform(*VIEW_TO_AGL))
     phases = _phases(rng)
-    navigator = Navigator(pack, describer, CAMERA)
+    navigator = Navigator(pack, describer, CAMERA, NavigatorSettings(use_terrain=False))
     rows: list[dict[str, Any]] = []
     next_claim_s = GNSS_S
     errors = _draw_errors(rng, agl_m)

@@ -21,9 +21,10 @@ from onboard.geodesy import (
     pixel_to_latlon,
 )
 from onboard.localize import Localizer, Look
-from onboard.map_pack import MapPack
-from onboard.messages import TILE_PX, Attitude, Frame, FrameResult, Height, Prior
+from onboard.messages import TILE_PX, Frame, FrameResult, Prior
+from onboard.pack.map_pack import MapPack
 from onboard.rectify import centre_ray
+from onboard.telemetry_messages import Attitude, Height
 from onboard.vehicle_fix import MAP_SIGMA_M
 from tools.integrity_appearance import another_day
 from tools.integrity_ground import Ground

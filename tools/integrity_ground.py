@@ -12,7 +12,8 @@ import numpy as np
 
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel, pixel_size_m
-from onboard.messages import Attitude, Floats, Picture
+from onboard.messages import Floats, Picture
+from onboard.telemetry_messages import Attitude
 
 Read = Callable[[int, int, int, int, int], Picture]  # level, x, y, width, height
 Bounds = tuple[float, float, float, float]  # south, west, north, east in degrees

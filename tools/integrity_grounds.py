@@ -8,18 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from maps.build import BuildRequest, build_pack
-from maps.open_imagery import open_imagery
 from maps.pixels import blank_fill, mask_of
-from maps.source import WORLD_M, Source
+from maps.sources.open_imagery import open_imagery
+from maps.sources.source import WORLD_M, Source
 from maps.world.epoch import Epoch, random_epoch
 from maps.world.landscape import Landscape
 from maps.world.perspective import render_perspective
 from maps.world.survey import write_survey
 from onboard.camera import Camera
 from onboard.geodesy import enu_offset_m, pixel_to_latlon
-from onboard.map_pack import MapPack
-from onboard.messages import TILE_PX, Attitude, Picture
+from onboard.messages import TILE_PX, Picture
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
+from onboard.telemetry_messages import Attitude
 from tools.integrity_ground import MIN_SHOWN_SHARE, Bounds, FlatImagery, Ground
 
 OWN, WORLD = "pack", "world "
@@ -48,14 +49,14 @@ def landscape_of(seed: int) -> Landscape:
     return Landscape(seed, WORLD_SIZE_M, WORLD_GSD_M, 47.2, 8.5, seed % 3)
 
 
-def world_pack(seed: int, out: Path) -> Path:
+def world_pack(seed: int, out: Path, levels: tuple[int, ...] = WORLD_LEVELS) -> Path:
     """The map pack of a procedural world, made in `out` unless it is there: a summer's survey,
     seen a little aslant as satellites do."""
     pack = out / f"world_{seed}.pack"
     if not pack.exists():
         landscape = landscape_of(seed)
         survey = write_survey(landscape, SURVEYED, out / "survey", WORLD_GSD_M, SURVEY_LEAN)
-        build_pack(BuildRequest((survey,), pack, levels=WORLD_LEVELS), load_bundle())
+        build_pack(BuildRequest((survey,), pack, levels=levels), load_bundle())
     return pack
 
 

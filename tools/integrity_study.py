@@ -17,9 +17,9 @@ import cv2
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.localize import Localizer
-from onboard.map_pack import MapPack
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
-from onboard.pack_manifest import read_manifest
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import read_manifest
 from onboard.whole_file import write_whole
 from tools.integrity_flights import fly_one
 from tools.integrity_frames import CAMERA, draw, judged

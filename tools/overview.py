@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from onboard.geodesy import latlon_to_pixel, pixel_size_m
-from onboard.map_pack import MapPack
 from onboard.messages import Picture
+from onboard.pack.map_pack import MapPack
 
 LONGEST_SIDE_PX = 1600
 MARGIN_SHARE = 0.15  # around the positions, of their extent

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Event, Frame, Gnss, Height
+from onboard.messages import Event, Frame
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.photo_picture import read_picture
 from tools.photo_tags import Angles, PhotoTags, read_photo_tags
 from tools.pose_csv import photo_key, read_poses

@@ -17,7 +17,7 @@ from maps.world.materials import Season
 from maps.world.survey import write_survey
 from onboard.describe import Describer
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 
 SEED, STYLE = 7, 1  # a town, a river, fields and woods
 SIZE_M, GSD_M = 1600.0, 0.4
@@ -92,5 +92,5 @@ def make_area(
         inputs=(survey,), out=out, levels=levels, provenance=PROVENANCE, replace=True
     )
     summary = build_pack(request, describer.bundle)
-    say(f"{summary.pack}: {summary.tiles} tiles")
-    return ProceduralArea(landscape, MapPack.open(summary.pack, describer.bundle))
+    say(f"{out}: {summary.tiles} tiles")
+    return ProceduralArea(landscape, MapPack.open(out, describer.bundle))

@@ -16,8 +16,8 @@ from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.loop import Navigator
-from onboard.map_pack import MapPack
 from onboard.messages import Event
+from onboard.pack.map_pack import MapPack
 from onboard.publish import Publisher
 from onboard.recording.reader import Recording
 from onboard.recording.replay import replay

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from onboard.companion import Companion
-from onboard.map_pack import MapPack
 from onboard.messages import Event
+from onboard.pack.map_pack import MapPack
 from onboard.publish import PERIOD_NS
 from tools.pose_csv import photo_key
 from tools.run_record import FrameRecord, RunRecord, Tick, keep_frame

@@ -69,7 +69,9 @@ function mark(parent, frame, index, x, y, size) {
 function drawHeader() {
   const { pack } = run;
   byId("pack").textContent =
-    `Map ${pack.name}, levels ${pack.levels.join(", ")}, model ${pack.model}; imagery: ${pack.imagery.join("; ")}`;
+    `Map ${pack.name}, levels ${pack.levels.join(", ")}, model ${pack.model}; imagery: ${pack.imagery.join("; ")}` +
+    (pack.terrain ? `; terrain: ${pack.terrain}` : "") +
+    `. ${pack.credits.length ? `© ${pack.credits.join("; ")}` : "Licence of the imagery unknown"}`;
   for (const note of run.notes) element(byId("notes"), "li", {}, note);
   const accepted = run.frames.filter((f) => f.accepted).length;
   const errors = run.frames.filter((f) => f.accepted).map(errorOf).filter((e) => e !== null);

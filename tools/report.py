@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from onboard.whole_file import make_folder, write_whole
 from tools.fixes_csv import write_fixes_csv, write_fixes_geojson
 from tools.report_data import report_data

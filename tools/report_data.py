@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from tools.overview import Overview, make_overview
 from tools.run_record import FrameRecord, RunRecord, Tick
 from tools.scores import FrameScore, offset_m, share, spread, stage_latency, total
@@ -31,7 +31,9 @@ def report_data(run: RunRecord, pack: MapPack) -> dict[str, Any]:
             "name": pack.path.name,
             "model": pack.manifest.model.id,
             "levels": list(pack.levels),
-            "imagery": [f"{i.name}, {i.date}, {i.licence}" for i in pack.manifest.imagery],
+            "imagery": [f"{i.name}, {i.date}" for i in pack.manifest.imagery],
+            "terrain": pack.manifest.terrain.name if pack.manifest.terrain else None,
+            "credits": list(pack.manifest.credits()),
         },
         "overview": {
             "jpeg": _base64(_encoded(overview)),

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from onboard.geodesy import latlon_to_pixel
-from onboard.map_pack import MapPack
 from onboard.messages import TILE_PX, Estimate, FrameResult, Picture
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode
 from tools.scores import FrameScore
 from tools.truth import Track

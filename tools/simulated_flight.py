@@ -13,7 +13,8 @@ from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from maps.world.perspective import render_perspective
 from onboard.camera import Camera
-from onboard.messages import Attitude, Event, Frame, Gnss, Height
+from onboard.messages import Event, Frame
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.simulated_vehicle import Trajectory
 from tools.truth import Track, track_of
 

@@ -2,7 +2,7 @@
 # All checks: style, types, tests. Arguments go to pytest.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/venv.sh"
-install "opencv,maps,tools,export,survey,dev"
+install "opencv,maps,cluster,signing,tools,export,survey,dev"
 cd "$root"
 say "ruff check"
 "$venv/bin/ruff" check .

@@ -13,9 +13,9 @@ from onboard.companion import Journal
 from onboard.describe import Describer
 from onboard.flight import Equipment, Flight, NoLink, fan_out, make_flight
 from onboard.flight_settings import FlightSettings, LinkSettings, RecordingSettings
-from onboard.map_pack import MapPack
 from onboard.messages import Event, Frame
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.publish import PERIOD_NS
 from onboard.recording.recorder import Recorder
 from onboard.recording.start import start_table

@@ -6,8 +6,8 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, offset_latlon
-from onboard.map_pack import MapPack
 from onboard.messages import Prior, View
+from onboard.pack.map_pack import MapPack
 from tests.tools.small_area import LEVEL, SOUTH_WEST
 from tools.baseline_features import MapFeatures, sift_features
 from tools.baselines import default_xfeat_weights, make_baselines

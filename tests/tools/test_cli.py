@@ -1,5 +1,8 @@
 """Whatever is wrong with a command line is one sentence and exit status 2."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tools.cli import COMMANDS, main
@@ -29,3 +32,20 @@ def test_help_names_every_command(line, capsys):
     assert main(line.split()) == 0
     out = capsys.readouterr().out
     assert all(f"pilotage {name}\n" in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("line", ["map", "map --help", "help map"])
+def test_help_of_a_family_names_its_commands(line, capsys):
+    assert main(line.split()) == 0
+    out = capsys.readouterr().out
+    assert "pilotage map build\n" in out and "pilotage sim" not in out
+
+
+@pytest.mark.parametrize("line", ["", "sim --list"])
+def test_nobody_reads_what_is_printed(line):
+    """As behind `| head`: quiet, and with the status of a program that SIGPIPE ended."""
+    command = [sys.executable, "-m", "tools.cli", *line.split()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from onboard.describe import Describer
-from onboard.map_pack import MapPack
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from tools import integrity_flights
 from tools.cli import main
 from tools.integrity_grounds import open_ground

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel, pixel_to_latlon
-from onboard.messages import TILE_PX, Attitude, Frame, Height, View
+from onboard.messages import TILE_PX, Frame, View
 from onboard.rectify import rectify
+from onboard.telemetry_messages import Attitude, Height
 from tests.onboard.ground import LEVEL, texture
 from tools.integrity_appearance import another_day
 from tools.integrity_ground import FlatImagery

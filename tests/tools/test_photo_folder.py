@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Frame, Gnss, Height
+from onboard.messages import Frame
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tests.tools.photographs import write_photo
 from tools.photo_folder import (
     attitude_of,

@@ -15,9 +15,10 @@ from onboard.describe import Describer
 from onboard.flight_calibration import FlightCalibration, Sight
 from onboard.geodesy import enu_offset_m
 from onboard.localize import Localizer
-from onboard.map_pack import MapPack
-from onboard.messages import Attitude, Fix, Frame, Gnss, Height, Prior
+from onboard.messages import Fix, Frame, Prior
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.cli import main
 from tools.photo_folder import photo_events, read_flight
 

@@ -8,11 +8,11 @@ from mcap.reader import make_reader
 
 from onboard.companion import FrameDone
 from onboard.errors import InputError
-from onboard.messages import Gnss
 from onboard.recording import recorder, schemas
 from onboard.recording.reader import Recording, SentStep
 from onboard.recording.recover import recover
 from onboard.recording.replay import replay
+from onboard.telemetry_messages import Gnss
 from tests.tools.recorded_flight import Flown, record
 
 

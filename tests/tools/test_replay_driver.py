@@ -5,10 +5,11 @@ from onboard.camera import Camera
 from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.loop import Navigator
-from onboard.map_pack import MapPack
-from onboard.messages import Frame, Gnss
+from onboard.messages import Frame
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode, Reason
+from onboard.telemetry_messages import Gnss
 from tests.tools.small_area import SOUTH_WEST
 from tools.replay_driver import HOLE_NS, drive, run_record
 from tools.truth import track_of

@@ -6,7 +6,6 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, offset_latlon
-from onboard.map_pack import MapPack
 from onboard.messages import (
     Candidate,
     Estimate,
@@ -17,6 +16,7 @@ from onboard.messages import (
     TileId,
     View,
 )
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode, Reason, Stage
 from tests.tools.small_area import LEVEL, SOUTH_WEST
 from tools.report import report_page, write_report

@@ -20,8 +20,8 @@ import tools.run as run_command
 from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.geodesy import offset_latlon
-from onboard.map_pack import MapPack
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.recording.reader import Recording, SentStep
 from onboard.recording.replay import replay
 from tests.tools.autopilot_peer import AutopilotPeer

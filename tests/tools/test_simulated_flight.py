@@ -8,7 +8,8 @@ from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
 from onboard.camera import Camera
 from onboard.geodesy import distance_m
-from onboard.messages import Attitude, Frame, Gnss, Height
+from onboard.messages import Frame
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.gps_input_listener import GpsInputListener
 from tools.simulated_flight import SimulatedFlight
 from tools.simulated_vehicle import fly

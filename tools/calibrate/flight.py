@@ -10,9 +10,10 @@ from pathlib import Path
 from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import InputError
+from onboard.ground.height_above_terrain import height_above_terrain
 from onboard.localize import Localizer
-from onboard.map_pack import MapPack
 from onboard.messages import Event
+from onboard.pack.map_pack import MapPack
 from onboard.recording.reader import FrameStep, LostStep, Recording, SentStep, TickStep
 from tools.calibrate.camera_file import write_camera_file
 from tools.calibrate.flight_report import calibrated, findings, worth
@@ -79,7 +80,9 @@ def run(args: argparse.Namespace) -> int:
     given = found = flight.camera
     for _ in range(PASSES if flight.located_again else 1):
         localizer = Localizer(flight.pack, flight.describer, found)
-        seen = Watcher(localizer, found, given, args.prior_sigma_m).watch(flight.events())
+        terrain = height_above_terrain(flight.pack)
+        watcher = Watcher(localizer, found, given, args.prior_sigma_m, terrain)
+        seen = watcher.watch(flight.events())
         try:
             solution = solve_flight(seen, given, args.height_sigma_m)
         except ValueError as e:

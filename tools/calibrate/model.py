@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from onboard.camera import Camera, Mounting, rotation_matrix
 from onboard.geodesy import enu_offset_m
-from onboard.messages import Attitude, Floats, Gnss
+from onboard.messages import Floats
+from onboard.telemetry_messages import Attitude, Gnss
 from tools.calibrate.sightings import Seen, Sighting
 
 NAMES = (

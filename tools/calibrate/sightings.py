@@ -15,16 +15,14 @@ import numpy as np
 
 from onboard.camera import Camera
 from onboard.geodesy import enu_offset_m, pixel_size_m, pixel_to_latlon
+from onboard.ground.height_above_terrain import HeightAboveTerrain
 from onboard.localize import Localizer
 from onboard.messages import (
     TILE_PX,
-    Attitude,
     Event,
     Floats,
     Frame,
     FrameResult,
-    Gnss,
-    Height,
     Match,
     Prior,
     RecordedFrame,
@@ -32,10 +30,12 @@ from onboard.messages import (
 )
 from onboard.reasons import Reason
 from onboard.telemetry import Telemetry
+from onboard.telemetry_messages import Attitude, Gnss, Height
 
 WAIT_NS = 600_000_000  # a frame waits this long for the attitude and position after it
 ARM_PX = 64.0  # from the view's centre to the other two points: well inside of it
 MAX_GNSS_AGE_NS = 1_500_000_000  # between a frame and the nearest position
+GNSS_SIGMA_M = 3.0  # of the place whose ground is asked for
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,16 @@ class Watcher:
     """Takes a flight's events and locates its frames, each once what surrounds it is known."""
 
     def __init__(
-        self, localizer: Localizer, camera: Camera, given: Camera, prior_sigma_m: float
+        self,
+        localizer: Localizer,
+        camera: Camera,
+        given: Camera,
+        prior_sigma_m: float,
+        terrain: HeightAboveTerrain | None = None,
     ) -> None:
-        """camera: the localizer's. given: the one that the rays are told by."""
+        """camera: the localizer's. given: the one that the rays are told by. terrain: the map's;
+        a view is that of a plane all the same, as its rays are taken back from it."""
+        self._terrain = terrain
         self._localizer = localizer
         self._camera = camera
         self._given = given
@@ -120,6 +127,8 @@ class Watcher:
             return
         attitude = self._telemetry.attitude_at(frame.time_ns)
         height = self._telemetry.height_at(frame.time_ns)
+        if self._terrain is not None and height is not None:
+            height, _ = self._terrain.height(height, Prior(*position, GNSS_SIGMA_M))
         if isinstance(frame, RecordedFrame):
             look = self._localizer.look_again(frame)
         else:

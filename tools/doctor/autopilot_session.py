@@ -19,7 +19,7 @@ from onboard.autopilot.preset import Difference, apply
 from onboard.autopilot.timesync import TimeSync
 from onboard.autopilot.vehicle_state import vehicle_state
 from onboard.flight_settings import LinkSettings
-from onboard.messages import VehicleState
+from onboard.telemetry_messages import VehicleState
 
 HEARTBEAT_WITHIN_S = 3.5  # autopilots send one a second
 ANSWER_WITHIN_S = 2.0

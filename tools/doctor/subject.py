@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,13 +16,15 @@ from tools.doctor.check import NotAsked
 if TYPE_CHECKING:  # a package that is missing is a finding, and must not keep from the others
     from onboard.camera import Camera
     from onboard.flight_settings import FlightSettings
-    from onboard.map_pack import MapPack
     from onboard.model_bundle import ModelBundle
-    from onboard.pack_manifest import Manifest
+    from onboard.pack.found_pack import FoundPack
+    from onboard.pack.map_pack import MapPack
+    from onboard.pack.pack_manifest import Manifest
     from tools.doctor.autopilot_session import AutopilotSession
     from tools.doctor.camera_look import CameraLook
 
 T = TypeVar("T")
+HASHING_S = 7.0  # what the doctor can wait; some gigabytes
 
 
 class Once(Generic[T]):
@@ -78,6 +81,8 @@ class Subject:
         self._link_address = link_address
         self.settings: Once[FlightSettings] = Once("the settings file", self._load_settings)
         self.manifest: Once[Manifest] = Once("the map's manifest", self._read_manifest)
+        self.found_pack: Once[FoundPack] = Once("the map's signature", self._find_pack)
+        self.hashed: Once[tuple[int, int]] = Once("the map's files", self._hash_files)
         self.bundle: Once[ModelBundle] = Once("the model bundle", self._load_bundle)
         self.pack: Once[MapPack] = Once("the map pack", self._open_pack)
         self.camera_file: Once[Camera] = Once("the camera file", self._read_camera_file)
@@ -120,9 +125,32 @@ class Subject:
         return settings
 
     def _read_manifest(self) -> Manifest:
-        from onboard.pack_manifest import read_manifest
+        from onboard.pack.pack_manifest import read_manifest
 
         return read_manifest(self.file(self.settings.needed().map, "map"))
+
+    def _find_pack(self) -> FoundPack:
+        """As a flight does, but nothing is kept of it."""
+        from onboard.inference.engine_record import state_folder
+        from onboard.pack.accepted_maps import FILE_NAME
+        from onboard.pack.found_pack import find_pack, trust_of
+
+        self.manifest.needed()
+        settings = self.settings.needed()
+        key = settings.map_public_key and self.file(settings.map_public_key, "map_public_key")
+        trust = trust_of(key, state_folder() / FILE_NAME)
+        return find_pack(self.file(settings.map, "map"), trust)
+
+    def _hash_files(self) -> tuple[int, int]:
+        """(files that are as the manifest says, files). Fewer where time ran out."""
+        from onboard.pack.pack_hashes import check_file
+
+        found, began_s = self.found_pack.needed(), time.monotonic()
+        for number, expected in enumerate(found.manifest.files):
+            if time.monotonic() - began_s > HASHING_S:
+                return number, len(found.manifest.files)
+            check_file(found.path, expected)
+        return len(found.manifest.files), len(found.manifest.files)
 
     def _load_bundle(self) -> ModelBundle:
         """The one that a flight would take: that of the map, or else the default."""
@@ -137,10 +165,12 @@ class Subject:
         return load_bundle(path)
 
     def _open_pack(self) -> MapPack:
-        from onboard.map_pack import MapPack
+        """Nothing parses a file before it was hashed, if there was time for all of them."""
+        from onboard.pack.map_pack import MapPack
 
-        path = self.file(self.settings.needed().map, "map")
-        return MapPack.open(path, check_hashes=False)
+        found = self.found_pack.needed()
+        self.hashed.needed()
+        return MapPack.of_manifest(found.path, found.manifest, check_hashes=False)
 
     def _read_camera_file(self) -> Camera:
         from onboard.camera import Camera

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
-from onboard.messages import AirData, Attitude, Event, Gnss, Height
+from onboard.messages import Event
 from onboard.outputs.gps_input import GPS_EPOCH_S, LEAP_SECONDS
+from onboard.telemetry_messages import AirData, Attitude, Gnss, Height
 from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 

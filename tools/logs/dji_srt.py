@@ -13,7 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Event, Gnss, Height
+from onboard.messages import Event
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.logs.plausible import NO_POSITION_DEG
 from tools.logs.recorded_log import RecordedLog, made_log
 

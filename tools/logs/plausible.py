@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import fields, replace
 
-from onboard.messages import AirData, Attitude, AutopilotPosition, Event, Gnss, Height
+from onboard.messages import Event
+from onboard.telemetry_messages import AirData, Attitude, AutopilotPosition, Gnss, Height
 
 MAX_TIME_NS = 4_102_444_800_000_000_000  # the year 2100 in Unix time; int64 ends in 2262
 MAX_HEIGHT_M = 100_000.0  # where drones are no longer carried by air

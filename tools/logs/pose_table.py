@@ -10,7 +10,8 @@ import math
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.messages import Event, Gnss, Height
+from onboard.messages import Event
+from onboard.telemetry_messages import Gnss, Height
 from tools.logs.dji_srt import GNSS_SIGMA_M, HEIGHT_SIGMA_M, local_time_ns
 from tools.logs.recorded_log import RecordedLog, made_log
 from tools.pose_csv import read_table

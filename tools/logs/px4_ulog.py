@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from onboard.errors import InputError
-from onboard.messages import AirData, Attitude, Event, Gnss, Height
+from onboard.messages import Event
+from onboard.telemetry_messages import AirData, Attitude, Gnss, Height
 from tools.logs.finite_file import FiniteFile
 from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log

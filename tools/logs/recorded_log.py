@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Event, Gnss, Height
+from onboard.messages import Event
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.logs.plausible import plausible
 from tools.truth import Track, track_of
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.geodesy import enu_offset_m
-from onboard.messages import Attitude, Frame, Height
+from onboard.messages import Frame
+from onboard.telemetry_messages import Attitude, Height
 from tools.logs.recorded_log import RecordedLog
 from tools.sim.scenes import Scene
 

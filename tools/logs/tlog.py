@@ -13,7 +13,8 @@ from typing import Any
 from onboard.autopilot.decode import Decoder
 from onboard.autopilot.timesync import TimeSync
 from onboard.errors import InputError
-from onboard.messages import Event, ParameterValue
+from onboard.messages import Event
+from onboard.telemetry_messages import ParameterValue
 from tools.logs.quiet import quiet, said
 from tools.logs.recorded_log import RecordedLog, Trigger, made_log
 

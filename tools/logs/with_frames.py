@@ -11,8 +11,10 @@ import numpy as np
 
 from onboard.errors import InputError
 from onboard.geodesy import enu_offset_m
-from onboard.messages import Attitude, Event, Frame, Gnss
+from onboard.messages import Event, Frame
 from onboard.telemetry import MAX_ATTITUDE_GAP_NS
+from onboard.telemetry_messages import Attitude, Gnss
+from tools.logs.one_height import one_height
 from tools.logs.recorded_log import RecordedLog, in_order
 
 MAX_WAIT_NS = MAX_ATTITUDE_GAP_NS  # the navigator bridges no more
@@ -28,11 +30,11 @@ def with_frames(
 ) -> Iterator[Event]:
     """A frame comes after the events of its moment, and after the first attitude that follows:
     a picture takes its time in flight, too, and logs tell attitude seldom. gnss_until_ns: from
-    here on the receiver says that it has no fix."""
+    here on the receiver says that it has no fix. Of several heights the best is told."""
     attitudes_ns = np.array([e.time_ns for e in log.events if isinstance(e, Attitude)], np.int64)
 
     def events() -> Iterator[tuple[int, int, Event]]:
-        for event in log.events:
+        for event in one_height(log.events):
             is_lost = gnss_until_ns is not None and event.time_ns >= gnss_until_ns
             if isinstance(event, Gnss) and is_lost:
                 event = Gnss(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from onboard.describe import Describer
 from onboard.errors import InputError, nearest_known
-from onboard.map_pack import MapPack
+from onboard.pack.found_pack import MapTrust, find_pack
+from onboard.pack.map_pack import MapPack
 from tools.procedural_area import DATUM_M, FLIGHT_EPOCH, make_area
 from tools.sim.scenario import Rendering
 from tools.sim.scenes import Appearance, Scene, Season, Sky, WorldScene, imagery_scene
@@ -32,13 +33,16 @@ def area_of(
     map_pack: Path | None,
     describer: Describer,
     say: Callable[[str], None],
+    trust: MapTrust | None = None,
 ) -> Area:
-    """The procedural world with its map, made in the folder, where no imagery is given.
+    """The procedural world with its map, made in the folder, where no imagery is given. trust:
+    whose signature the map pack must bear.
 
     Raises InputError: imagery, elevation model or pack that can't be read.
     """
     if imagery is not None and map_pack is not None:
-        pack = MapPack.open(map_pack, describer.bundle)
+        found = find_pack(map_pack, trust)
+        pack = MapPack.of_manifest(found.path, found.manifest, describer.bundle)
 
         def real(rendering: Rendering, seed: int) -> Scene:
             return imagery_scene(imagery, appearance_of(rendering), 0.0, dem, seed)

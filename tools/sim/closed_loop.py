@@ -18,17 +18,10 @@ import numpy as np
 from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.loop import FrameWork
-from onboard.map_pack import MapPack
-from onboard.messages import (
-    Attitude,
-    Estimate,
-    Event,
-    Frame,
-    GnssAssessment,
-    Height,
-    Picture,
-)
+from onboard.messages import Estimate, Event, Frame, GnssAssessment, Picture
+from onboard.pack.map_pack import MapPack
 from onboard.publish import PERIOD_NS
+from onboard.telemetry_messages import Attitude, Height
 from tools.run_record import FrameRecord, keep_frame
 from tools.sim.companion_side import CompanionSide
 from tools.sim.gnss_faults import GnssFaults

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.model_bundle import load_bundle
+from onboard.pack.found_pack import trust_of
 from onboard.whole_file import make_folder
+from tools.flight_inputs import add_public_key_argument
 from tools.network_options import add_backend_arguments, chosen_backend
 from tools.sim.area import Area, area_of
 from tools.sim.dataflash_selection import handover_s, newest_log
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dem", type=Path, help="terrain under the imagery (GeoTIFF)")
     parser.add_argument("--map", type=Path, help="the map pack to navigate by, with --imagery")
+    add_public_key_argument(parser)
     parser.add_argument("--seed", type=int, help="instead of the scenario's")
     parser.add_argument("--seconds", type=float, help="instead of the scenario's")
     add_backend_arguments(parser)
@@ -71,9 +74,12 @@ def run(args: argparse.Namespace) -> int:
     scenarios = {Path(name).stem: _changed(load_scenario(name), args) for name in names}
     if (args.imagery is None) != (args.map is None):
         raise InputError("--imagery and --map go together; give both or neither")
+    if args.map_public_key is not None and args.map is None:
+        raise InputError("--map-public-key: give the --map that it vouches for")
+    trust = trust_of(args.map_public_key)
     make_folder(args.out)
     describer = Describer(load_bundle(), backend=chosen_backend(args))
-    area = area_of(args.out, args.imagery, args.dem, args.map, describer, print)
+    area = area_of(args.out, args.imagery, args.dem, args.map, describer, print, trust)
     failed = [
         name
         for name, scenario in scenarios.items()

@@ -14,7 +14,8 @@ from onboard.errors import InputError
 from onboard.flight import Equipment
 from onboard.flight_settings import FlightSettings
 from onboard.geodesy import distance_m, offset_latlon
-from onboard.messages import Attitude, Picture
+from onboard.messages import Picture
+from onboard.telemetry_messages import Attitude
 from tools.sim.area import Area
 from tools.sim.closed_loop import ClosedLoop, Flown, Render
 from tools.sim.companion_side import CompanionSide

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from onboard.whole_file import write_whole
 from tools.report import write_report
 from tools.run_record import RunRecord, Tick

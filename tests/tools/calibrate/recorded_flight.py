@@ -14,7 +14,7 @@ import numpy as np
 
 from onboard.camera import Camera, rotation_matrix
 from onboard.geodesy import offset_latlon
-from onboard.messages import Attitude, Gnss
+from onboard.telemetry_messages import Attitude, Gnss
 from tools.calibrate.sightings import Seen, Sighting
 
 LAT, LON = 47.2, 8.5

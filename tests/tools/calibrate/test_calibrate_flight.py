@@ -9,8 +9,8 @@ import pytest
 
 from onboard.camera import Camera, Mounting
 from onboard.geodesy import offset_latlon
-from onboard.messages import Attitude
 from onboard.settings import load_settings
+from onboard.telemetry_messages import Attitude
 from tests.tools.calibrate.recorded_flight import direction_error_deg
 from tests.tools.logs.dataflash_writer import DataflashWriter
 from tests.tools.photographs import write_photo

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
+from maps.signing import make_key, read_private_key, sign_pack
 from onboard.errors import InputError
 from onboard.inference.gpu import Gpu
-from onboard.pack_manifest import MANIFEST_NAME
+from onboard.pack.pack_manifest import MANIFEST_NAME
 from tests.tools.doctor.ready_flight import found, named, outcome, write_ready_flight
 from tests.tools.small_area import AGL_M, SmallArea
 from tools.doctor import (
@@ -63,7 +64,7 @@ def test_a_damaged_map(write: Write) -> None:
     imagery.write_bytes(data)
     assert _outcome("map.hashes", flight) is FAIL
     imagery.write_bytes(data[:-1])
-    assert "as long" in found(named(CHECKS, "map.hashes"), Subject(flight)).said
+    assert "bytes long" in found(named(CHECKS, "map.hashes"), Subject(flight)).said
     imagery.unlink()
     assert _outcome("map.hashes", flight) is FAIL
     (flight.parent / "area.pack" / MANIFEST_NAME).write_text("{")
@@ -71,14 +72,49 @@ def test_a_damaged_map(write: Write) -> None:
     assert _outcome("map.hashes", flight) is SKIP  # one failure, said once
 
 
+def test_nothing_of_a_damaged_map_is_parsed(write: Write) -> None:
+    flight = write()
+    (flight.parent / "area.pack" / "imagery.mbtiles").write_bytes(b"SQLite format 3\0")
+    subject = Subject(flight)
+    assert outcome(named(CHECKS, "map.index"), subject) is SKIP
+    assert subject.pack.made is None
+
+
+def test_a_signed_map(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    check = named(CHECKS, "map.signature")
+    flight, pack = write(), tmp_path / "area.pack"
+    assert "the map is not signed, not checked" in found(check, Subject(flight)).said
+    private, public, _ = make_key(tmp_path / "keys")
+    flight.write_text(f'{flight.read_text()}map_public_key = "keys/public.pem"\n')
+    finding = found(check, Subject(flight))
+    assert finding.outcome is FAIL and "is not signed" in finding.said
+    assert _outcome("map.index", flight) is SKIP
+    sign_pack(pack, read_private_key(private))
+    assert found(check, Subject(flight)).said.startswith("the map is signed by key")
+    assert _outcome("map.index", flight) is PASS
+    assert not (tmp_path / "state").exists()  # a doctor accepts nothing in a flight's place
+    _change_manifest(flight, lambda m: m.update(name="other"))
+    assert "was changed" in found(check, Subject(flight)).said
+    public.unlink()
+    assert "public.pem: cannot be read" in found(check, Subject(flight)).said
+
+
 def test_a_map_too_big_to_hash_in_time(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(map_checks, "HASHING_S", -1.0)
+    monkeypatch.setattr("tools.doctor.subject.HASHING_S", -1.0)
     assert _outcome("map.hashes", write()) is WARN
 
 
 def test_an_index_that_misses(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onboard.map_pack.MapPack.nearest", lambda *_: [])
+    monkeypatch.setattr("onboard.pack.map_pack.MapPack.nearest", lambda *_: [])
     assert _outcome("map.index", write()) is FAIL
+
+
+def test_an_index_whose_codes_miss_too_much(write: Write) -> None:
+    flight = write()
+    _change_manifest(flight, lambda t: t["shards"][0].update(recall=0.5))
+    assert _outcome("map.index", flight) is WARN
+    assert "0.500 of the nearest" in found(named(CHECKS, "map.index"), Subject(flight)).said
 
 
 def test_a_map_of_another_model(write: Write) -> None:

@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Gnss, Height
 from onboard.outputs.gps_input import LEAP_SECONDS
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tests.tools.logs.dataflash_writer import DataflashWriter
 from tools.logs.dataflash import read_dataflash
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Gnss, Height
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.logs.dji_srt import read_srt
 
 BLOCK = """{n}

@@ -8,7 +8,7 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.geodesy import offset_latlon
-from onboard.messages import Gnss
+from onboard.telemetry_messages import Gnss
 from tools.logs.pictures import match_photos, photo_frames, video_frames
 from tools.logs.recorded_log import RecordedLog, Trigger
 from tools.photo_folder import Photo

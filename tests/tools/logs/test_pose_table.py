@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.messages import Gnss, Height
+from onboard.telemetry_messages import Gnss, Height
 from tools.logs.open_log import is_log, open_log
 from tools.logs.pose_table import read_pose_table
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.messages import AirData, Attitude, Gnss, Height
+from onboard.telemetry_messages import AirData, Attitude, Gnss, Height
 from tests.tools.logs.ulog_writer import HEADER, UlogWriter, small_ulog
 from tools.logs.px4_ulog import read_ulog
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Gnss, Height
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.logs.dataflash import read_dataflash
 from tools.logs.dji_srt import read_srt
 from tools.logs.px4_ulog import read_ulog

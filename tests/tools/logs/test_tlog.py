@@ -10,7 +10,7 @@ os.environ["MAVLINK20"] = "1"
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Gnss, Height
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tools.logs.tlog import read_tlog
 
 START_US = 1_700_000_000_000_000

@@ -3,7 +3,8 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.geodesy import offset_latlon
-from onboard.messages import Attitude, Frame, Gnss
+from onboard.messages import Frame
+from onboard.telemetry_messages import Attitude, Gnss
 from tools.logs.recorded_log import RecordedLog
 from tools.logs.with_frames import with_course_as_yaw, with_frames
 

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maps.source import WORLD_M, Source
+from maps.sources.source import WORLD_M, Source
 from onboard.camera import Camera, Mounting
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, pixel_to_latlon
-from onboard.messages import TILE_PX, Attitude, Frame, Height, Picture, View
+from onboard.messages import TILE_PX, Frame, Picture, View
 from onboard.rectify import rectify
+from onboard.telemetry_messages import Attitude, Height
 from tools.sim.scenes import Appearance, FlatGround, ImageryScene, Season, Sky, imagery_scene
 from tools.sim.scenes.ground import Terrain, read_terrain
 

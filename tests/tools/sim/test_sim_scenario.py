@@ -10,8 +10,8 @@ import pytest
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.flight_settings import TakeoverMethod, TakeoverSettings
-from onboard.map_pack import MapPack
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import GnssState, Mode
 from tests.tools import small_area as ground
 from tools.cli import main

@@ -14,8 +14,9 @@ from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel, pixel_size_m
-from onboard.messages import Attitude, Frame, Height, View
+from onboard.messages import Frame, View
 from onboard.rectify import rectify
+from onboard.telemetry_messages import Attitude, Height
 from tools.sim.scenes import Appearance, Sky, WorldScene, imagery_scene
 
 DATA = Path(os.environ.get("PILOTAGE_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
@@ -81,7 +82,7 @@ def test_every_weather_over_real_imagery_and_its_centre_in_the_right_place() -> 
     lat, lon = (south + north) / 2, (west + east) / 2
     at = (lat, lon, 2000.0, Attitude(5, 0.0, 0.0, 0.0), CAMERA)
     plain = scene.picture(*at)
-    from maps.open_imagery import open_imagery
+    from maps.sources.open_imagery import open_imagery
 
     ((source,),) = open_imagery([path])
     level = 15

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from maps.open_imagery import open_imagery
+from maps.sources.open_imagery import open_imagery
 from maps.world.materials import Season
 from tools.sim.scenes.appearance import Appearance, Sky
 from tools.sim.scenes.ground import FlatGround, Ground, read_terrain

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from export.weather.condition import Weather, weathered
 from maps.world.materials import Season
 from maps.world.noise import wrapped_noise
+from maps.world.perspective import through_jpeg
 from onboard.camera import Camera
 from onboard.messages import Picture
 from tools.sim.scenes.seen_ground import SeenGround
@@ -101,7 +102,7 @@ class Appearance:
         if self.noise > 0.0:
             picture = _noisy(picture, self.noise, seed, shown.time_ns)
         if self.jpeg_quality > 0:
-            picture = _through_jpeg(picture, self.jpeg_quality)
+            picture = through_jpeg(picture, self.jpeg_quality)
         return np.maximum(picture, 1)
 
     def _coloured(self, picture: Picture, light: float) -> Picture:
@@ -199,8 +200,3 @@ def _noisy(picture: Picture, sigma: float, seed: int, time_ns: int) -> Picture:
         parts.append(grain[at : at + GRAIN_SIDE // 2])
     drawn = np.concatenate(parts)[:need].reshape(picture.shape) * np.float32(sigma)
     return np.asarray(cv2.add(picture, drawn, dtype=cv2.CV_8U), np.uint8)
-
-
-def _through_jpeg(picture: Picture, quality: int) -> Picture:
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

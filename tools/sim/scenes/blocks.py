@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from maps.pixels import blank_fill, mask_of
-from maps.source import WORLD_M, Source
+from maps.sources.source import WORLD_M, Source
 from onboard.messages import TILE_PX, Picture
 
 BLOCK_PX = 512

@@ -15,9 +15,9 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import calculate_default_transform
+from rasterio.warp import calculate_default_transform, transform_bounds
 
-from maps.source import WORLD_M
+from maps.sources.source import WORLD_M
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel
 from onboard.messages import TILE_PX
@@ -119,3 +119,18 @@ def read_terrain(path: Path, bounds_m: tuple[float, float, float, float]) -> Ter
     # Holes (water, mostly) lie as low as the lowest around.
     amsl_m[~known] = amsl_m[known].min()
     return Terrain(amsl_m, west, north, cell_m)
+
+
+def dem_bounds_m(path: Path) -> tuple[float, float, float, float]:
+    """west, south, east, north in EPSG:3857. Raises InputError: unreadable, no coordinates."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give an elevation model, as GeoTIFF")
+    try:
+        with rasterio.open(path) as dataset:
+            if dataset.crs is None or dataset.transform.is_identity:
+                raise InputError(f"{path}: is not georeferenced; give an elevation model that is")
+            west, south, east, north = transform_bounds(dataset.crs, MERCATOR, *dataset.bounds)
+            return west, south, east, north
+    except RasterioError as e:
+        first = str(e).splitlines()[0] if str(e) else type(e).__name__
+        raise InputError(f"{path}: cannot be read ({first}); get the file again") from e

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from maps.source import WORLD_M, Source
+from maps.sources.source import WORLD_M, Source
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel, pixel_size_m, pixel_to_latlon
-from onboard.messages import TILE_PX, Attitude, Picture
+from onboard.messages import TILE_PX, Picture
+from onboard.telemetry_messages import Attitude
 from tools.sim.scenes.appearance import Appearance, Shown
 from tools.sim.scenes.blocks import Blocks
 from tools.sim.scenes.ground import Ground, height_at

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from onboard.camera import Camera
-from onboard.messages import Attitude, Picture
+from onboard.messages import Picture
+from onboard.telemetry_messages import Attitude
 
 
 class Scene(Protocol):

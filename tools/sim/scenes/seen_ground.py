@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel, pixel_size_m
-from onboard.messages import Attitude
+from onboard.telemetry_messages import Attitude
 from tools.sim.scenes.ground import Ground
 
 STEP_PX = 4  # of the coarse grid

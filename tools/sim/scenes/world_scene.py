@@ -12,7 +12,8 @@ from maps.world.landscape import Landscape
 from maps.world.perspective import render_perspective
 from maps.world.scene import scene_of
 from onboard.camera import Camera
-from onboard.messages import Attitude, Picture
+from onboard.messages import Picture
+from onboard.telemetry_messages import Attitude
 from tools.sim.scenes.appearance import Appearance, Shown
 from tools.sim.scenes.ground import FlatGround
 from tools.sim.scenes.seen_ground import seen_ground

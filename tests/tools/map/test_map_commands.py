@@ -35,7 +35,7 @@ def test_verify_passes_a_good_pack(pack, capsys):
 def test_verify_exits_1_on_an_index_that_misses(tmp_path, capsys, monkeypatch):
     folder = write_pack(tmp_path / "a.pack", [square_table(40)])
     monkeypatch.setattr("maps.verify.RECALL_GOAL", 1.1)
-    monkeypatch.setattr("tools.map_verify.RECALL_GOAL", 1.1)
+    monkeypatch.setattr("tools.map.verify.RECALL_GOAL", 1.1)
     assert main(["map", "verify", str(folder)]) == 1
     assert "build the pack again" in capsys.readouterr().out
 
@@ -62,13 +62,37 @@ def test_build_refuses_to_overwrite(pack, capsys):
         ["{a}", "--area", "1,1,2,2"],
         ["{a}", "--levels", "23"],
         ["{a}", "--levels", "x"],
-        ["{a}", "--crs", "nonsense"],
+        ["{a}", "--crs", "EPSG:99999999"],
         ["{a}", "--model", "nowhere"],
         ["nowhere.tif"],
     ],
 )
-def test_wrong_words_are_one_sentence_and_leave_nothing(pack, tmp_path, capsys, words):
+def test_wrong_words_are_one_sentence_and_leave_nothing(pack, tmp_path, capfd, words):
+    """Not even GDAL says more, past Python."""
     words = [w.format(a=pack.parent / "a.tif") for w in words]
     assert main(["map", "build", *words, "--out", str(tmp_path / "x.pack")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert capfd.readouterr().err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_build_says_what_a_store_was_spared(pack, capsys):
+    source, store = pack.parent / "a.tif", pack.parent / "store"
+    words = ["map", "build", str(source), "--store", str(store), "--levels", str(LEVEL)]
+    words += ["--licence", "CC0"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert f"{store}: cells: 1 made, 0 were there\n" in said and "the bare network does" in said
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert f"{store}: cells: 0 made, 1 were there\n" in said and "network" not in said
+    other = write_tif(pack.parent / "b.tif", texture(300, 300))
+    words[2] = str(other)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "holds imagery of a.tif" in said and "--drop" in said
+    assert main([*words, "--drop"]) == 0
+
+
+def test_build_needs_somewhere_to_put_it(pack, capsys):
+    assert main(["map", "build", str(pack.parent / "a.tif")]) == 2
+    assert "--out: give the pack's folder, or --store" in capsys.readouterr().err

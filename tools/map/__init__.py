@@ -1,0 +1,1 @@
+"""`pilotage map ...`: one file a command."""
