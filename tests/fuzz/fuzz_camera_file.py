@@ -12,9 +12,9 @@ from onboard.camera import Camera
 from onboard.cameras.address import parse_address
 from onboard.errors import InputError
 from onboard.flight_settings import FlightSettings
-from onboard.messages import Attitude
 from onboard.rectify import centre_ray
 from onboard.settings import load_settings
+from onboard.telemetry_messages import Attitude
 from tools.calibrate.camera_file import camera_toml
 
 FOLDER = Path(tempfile.mkdtemp())

@@ -22,9 +22,9 @@ from mcap.reader import make_reader
 from mcap.writer import Writer
 
 from onboard.errors import InputError
-from onboard.messages import Gnss
 from onboard.recording import schemas
 from onboard.recording.reader import Recording
+from onboard.telemetry_messages import Gnss
 from tests.tools.logs.test_dataflash import small_log
 from tests.tools.logs.test_dji_srt import subtitles
 from tests.tools.logs.test_tlog import tlog

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ TELLING = (
 )
 MOST_STEPS = 8  # alterations of one sample
 MOST_BYTES = 200_000
+MOST_MIB = 3072  # of the whole process, under atheris
 # An input that takes longer is a finding too: a flight can't wait. Of the processor's time, as a
 # machine may be busy with other things; whoever waits for something else may do so for longer.
 SLOW_S, LONG_S = 5.0, 60.0
@@ -48,7 +50,7 @@ def fuzz(target: Target, samples: Sequence[bytes], tokens: Sequence[bytes] = ())
         print("no crash")
         return 0
     if args.atheris:
-        return _with_atheris(target, args.seconds)
+        return _with_atheris(target, samples, args)
     return _run(target, list(samples), [*TELLING, *tokens], args)
 
 
@@ -119,10 +121,16 @@ def altered(rng: random.Random, samples: Sequence[bytes], tokens: Sequence[bytes
     return bytes(data[:MOST_BYTES])
 
 
-def _with_atheris(target: Target, seconds: float) -> int:
+def _with_atheris(target: Target, samples: Sequence[bytes], args: argparse.Namespace) -> int:
     import atheris
 
+    args.crashes.mkdir(parents=True, exist_ok=True)
+    corpus = Path(tempfile.mkdtemp())
+    for number, sample in enumerate(samples):
+        (corpus / str(number)).write_bytes(sample)
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds:.0f}"], target)
+    limits = (f"-max_len={MOST_BYTES}", f"-timeout={LONG_S:.0f}", f"-rss_limit_mb={MOST_MIB}")
+    place = (f"-artifact_prefix={args.crashes}/", f"-seed={args.seed + 1}", str(corpus))
+    atheris.Setup([sys.argv[0], f"-max_total_time={args.seconds:.0f}", *limits, *place], target)
     atheris.Fuzz()
     return 0

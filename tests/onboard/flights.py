@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.messages import Estimate, Fix, Gnss, Motion
+from onboard.messages import Estimate, Fix, Motion
 from onboard.reasons import Mode
+from onboard.telemetry_messages import Gnss
 
 LAT_DEG, LON_DEG = 47.0, 8.5
 SECOND = 1_000_000_000

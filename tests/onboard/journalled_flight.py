@@ -10,24 +10,22 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.companion import FrameDone, Handled, Sent, Ticked
 from onboard.geodesy import pixel_to_latlon
-from onboard.map_pack import MapPack
 from onboard.messages import (
     TILE_PX,
-    AutopilotPosition,
     Candidate,
     Estimate,
     Fix,
     FrameResult,
-    Gnss,
     GnssAssessment,
     Match,
     Refusal,
     TileId,
-    VehicleState,
     View,
 )
-from onboard.pack_manifest import MANIFEST_NAME, Bounds, manifest_text, read_manifest
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import MANIFEST_NAME, Bounds, manifest_text, read_manifest
 from onboard.reasons import GnssState, Mode, Reason, Stage
+from onboard.telemetry_messages import AutopilotPosition, Gnss, VehicleState
 from onboard.web.status_board import StatusBoard
 from tests.onboard.ground import north_up, texture
 from tests.onboard.hand_made_pack import COL0, LEVEL, ROW0, square_table, write_pack

@@ -27,11 +27,12 @@ from onboard.autopilot.link import MavlinkLink
 from onboard.autopilot.preset import Preset, choose
 from onboard.flight_settings import LinkSettings, PublishSettings, TakeoverMethod, TakeoverSettings
 from onboard.geodesy import enu_offset_m, offset_latlon
-from onboard.gnss_watch import GnssWatch
-from onboard.messages import Estimate, Gnss
+from onboard.gnss.gnss_watch import GnssWatch
+from onboard.messages import Estimate
 from onboard.publish import PERIOD_NS, Publisher
 from onboard.reasons import GnssState, Mode
-from onboard.takeover import Takeover
+from onboard.takeover.takeover import Takeover
+from onboard.telemetry_messages import Gnss
 from tools.sim.ground_station import GroundStation, Truth
 
 INSTANCE = int(os.environ.get("PILOTAGE_SITL_INSTANCE", "2"))

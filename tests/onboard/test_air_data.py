@@ -9,7 +9,7 @@ from onboard.air_data import AirSpeed
 from onboard.filter_history import FilterHistory
 from onboard.fuse import Estimator
 from onboard.fusion import Fusion
-from onboard.messages import AirData, Attitude, Motion, VehicleState
+from onboard.messages import Motion
 from onboard.position_filter import (
     FIRST_WIND_SIGMA_M_S,
     AirVelocity,
@@ -19,6 +19,7 @@ from onboard.position_filter import (
     sigma,
 )
 from onboard.protection import PROTECTION_SIGMAS
+from onboard.telemetry_messages import AirData, Attitude, VehicleState
 from tests.onboard.flights import LAT_DEG, LON_DEG, fix, gnss
 
 SECOND = 1_000_000_000

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from onboard.camera import GIMBAL_REPORTS_ATTITUDE, Camera, Mounting, rotation_matrix
 from onboard.errors import InputError
-from onboard.messages import Attitude
 from onboard.settings import load_settings
+from onboard.telemetry_messages import Attitude
 
 GOOD = """
 width_px = 2000

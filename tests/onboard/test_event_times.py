@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboard.event_times import EventTimes
-from onboard.messages import Attitude
+from onboard.telemetry_messages import Attitude
 
 SECOND = 1_000_000_000
 

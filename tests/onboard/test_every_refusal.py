@@ -22,12 +22,13 @@ from onboard.companion import Companion
 from onboard.describe import Describer
 from onboard.geodesy import distance_m, offset_latlon
 from onboard.loop import Navigator
-from onboard.map_pack import MapPack
-from onboard.messages import Attitude, Event, Frame, FrameResult, Gnss, Height
+from onboard.messages import Event, Frame, FrameResult
 from onboard.model_bundle import load_bundle
-from onboard.pack_manifest import IMAGERY_NAME
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import IMAGERY_NAME
 from onboard.publish import PERIOD_NS, Publisher
 from onboard.reasons import Mode, Reason
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tests.onboard.test_loop import CAMERA, SECOND, Area, latlon
 from tests.tools import small_area
 

@@ -16,8 +16,9 @@ from onboard.flight_calibration import (
     Sight,
 )
 from onboard.geodesy import enu_offset_m
-from onboard.messages import Attitude, Fix, Floats, Height
+from onboard.messages import Fix, Floats
 from onboard.protection import PROTECTION_SIGMAS
+from onboard.telemetry_messages import Attitude, Height
 from onboard.vehicle_fix import MAP_SIGMA_M
 from tests.onboard.flights import LAT_DEG, LON_DEG, SECOND, fix
 

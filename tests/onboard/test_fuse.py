@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboard.fuse import COASTING_AFTER_S, LOST_AFTER_S, Estimator
-from onboard.messages import Estimate, Gnss
+from onboard.messages import Estimate
 from onboard.reasons import Mode, Reason
+from onboard.telemetry_messages import Gnss
 from tests.onboard.flights import (
     LAT_DEG,
     LON_DEG,

@@ -19,21 +19,21 @@ from onboard.flight_settings import (
     TakeoverSettings,
 )
 from onboard.fuse import Estimator
-from onboard.map_pack import MapPack
-from onboard.messages import (
+from onboard.messages import GnssAssessment
+from onboard.model_bundle import load_bundle
+from onboard.outputs.moment import accuracy_m, is_trusted
+from onboard.pack.map_pack import MapPack
+from onboard.publish import PERIOD_NS, Publisher
+from onboard.reasons import GnssState
+from onboard.takeover.takeover_file import Before, TakeoverFile
+from onboard.telemetry_messages import (
     Attitude,
     Gnss,
-    GnssAssessment,
     Height,
     LocalOrigin,
     ParameterValue,
     VehicleState,
 )
-from onboard.model_bundle import load_bundle
-from onboard.outputs.moment import accuracy_m, is_trusted
-from onboard.publish import PERIOD_NS, Publisher
-from onboard.reasons import GnssState
-from onboard.takeover_file import Before, TakeoverFile
 from tests.onboard.flights import GOOD, LAT_DEG, LON_DEG, SECOND, fix, motion
 from tests.onboard.hand_made_pack import square_table, write_pack
 

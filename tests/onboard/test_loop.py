@@ -17,20 +17,12 @@ from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.geodesy import distance_m, offset_latlon
 from onboard.loop import Navigator, NavigatorSettings
-from onboard.map_pack import MapPack
-from onboard.messages import (
-    Attitude,
-    Estimate,
-    Event,
-    Frame,
-    FrameResult,
-    Gnss,
-    Height,
-    Picture,
-)
+from onboard.messages import Estimate, Event, Frame, FrameResult, Picture
 from onboard.model_bundle import load_bundle
-from onboard.pack_manifest import IMAGERY_NAME
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import IMAGERY_NAME
 from onboard.reasons import Mode, Reason, Stage
+from onboard.telemetry_messages import Attitude, Gnss, Height
 from tests.tools import small_area
 
 SECOND = 1_000_000_000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from onboard.errors import InputError
-from onboard.messages import Attitude, Estimate, LocalOrigin, VehicleState
+from onboard.messages import Estimate
 from onboard.outputs import global_position as global_position_file
 from onboard.outputs.external_position import external_position
 from onboard.outputs.global_position import global_position
@@ -34,6 +34,7 @@ from onboard.outputs.odometry import odometry
 from onboard.outputs.status_text import status_text
 from onboard.outputs.vision_position import vision_position
 from onboard.reasons import Mode
+from onboard.telemetry_messages import Attitude, LocalOrigin, VehicleState
 from tests.onboard.flights import GOOD
 
 SECOND = 1_000_000_000

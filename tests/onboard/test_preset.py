@@ -8,9 +8,9 @@ from onboard.autopilot.parameters import ParameterClient
 from onboard.autopilot.preset import apply, best, choose, differences, presets
 from onboard.errors import InputError
 from onboard.flight_settings import Output
-from onboard.messages import VehicleState
 from onboard.outputs.global_position import SENSOR_ID
-from tests.onboard.test_takeover import Autopilot
+from onboard.telemetry_messages import VehicleState
+from tests.onboard.takeover.test_takeover import Autopilot
 
 GPS, NAV, AGP = [Output.GPS_INPUT], [Output.ODOMETRY], [Output.GLOBAL_POSITION]
 

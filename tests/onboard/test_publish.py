@@ -9,11 +9,12 @@ import pytest
 from onboard.errors import InputError
 from onboard.flight_settings import Output, PublishSettings, PublishWhen
 from onboard.fuse import Estimator
-from onboard.messages import Attitude, Estimate, GnssAssessment, LocalOrigin, VehicleState
+from onboard.messages import Estimate, GnssAssessment
 from onboard.outputs.policy import GOOD_FOR_NS
 from onboard.outputs.status_text import CRITICAL, INFO, NOTICE, WARNING
 from onboard.publish import PERIOD_NS, Publisher
 from onboard.reasons import GnssState, Mode
+from onboard.telemetry_messages import Attitude, LocalOrigin, VehicleState
 from tests.onboard.flights import GOOD, LAT_DEG, LON_DEG, error_m, fix, motion
 
 SECOND = 1_000_000_000

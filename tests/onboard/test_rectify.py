@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 
 from onboard.camera import Camera, Mounting
 from onboard.geodesy import pixel_size_m
-from onboard.messages import (
-    Attitude,
-    Frame,
-    Height,
-    Picture,
-    Refusal,
-    View,
-)
+from onboard.messages import Frame, Picture, Refusal, View
 from onboard.reasons import Reason, Stage
 from onboard.rectify import choose_level, project_ground, rectify
+from onboard.telemetry_messages import Attitude, Height
 
 LAT_DEG = 47.0
 CAMERA = Camera(640, 480, fx=520.0, fy=515.0, cx=331.0, cy=236.0)

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from onboard import retrieve as retrieve_module
 from onboard.geodesy import distance_m, offset_latlon, pixel_size_m, pixel_to_latlon
-from onboard.map_pack import MapPack
 from onboard.messages import TILE_PX, Prior
+from onboard.pack.map_pack import MapPack
+from onboard.pack.tile_index import unit_length
 from onboard.retrieve import PRIOR_WEIGHT, WINDOW_SIGMAS, retrieve, tiles_near
 from tests.onboard.hand_made_pack import LEVEL, clustered, square_table, write_pack
 
@@ -23,6 +24,14 @@ def position_of(pack: MapPack, i: int) -> tuple[float, float]:
     return float(lat), float(lon)
 
 
+def near_of(pack: MapPack, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in the whole table, and log-probabilities."""
+    tiles, log_prior = tiles_near(pack.index, pack.index.of_level(LEVEL), prior)
+    table = pack.tiles(LEVEL)
+    at = {(c, r): i for i, (c, r) in enumerate(zip(table.cols, table.rows, strict=True))}
+    return np.array([at[t] for t in zip(tiles.col, tiles.row, strict=True)], int), log_prior
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     i=st.integers(0, 1599),
@@ -33,7 +42,7 @@ def position_of(pack: MapPack, i: int) -> tuple[float, float]:
 def test_window_holds_exactly_the_tiles_within_reach(pack, i, sigma_m, east_m, north_m):
     lat, lon = offset_latlon(*position_of(pack, i), east_m, north_m)
     table = pack.tiles(LEVEL)
-    near, log_prior = tiles_near(table, Prior(lat, lon, sigma_m))
+    near, log_prior = near_of(pack, Prior(lat, lon, sigma_m))
     size = pixel_size_m(lat, LEVEL)
     reach = WINDOW_SIGMAS * sigma_m + math.hypot(*size) * TILE_PX / 2
     distances = np.array([distance_m(lat, lon, *position_of(pack, j)) for j in range(len(table))])
@@ -76,11 +85,14 @@ def test_without_a_prior_search_is_exact_in_a_small_pack(pack):
     assert all(c.log_prior == 0 for c in found)
 
 
-def test_beyond_the_limit_the_index_answers(pack, monkeypatch):
-    exact = retrieve(pack, LEVEL, pack.tiles(LEVEL).descriptors[77], 10)
-    monkeypatch.setattr(retrieve_module, "EXACT_LIMIT", 10)
-    by_index = retrieve(pack, LEVEL, pack.tiles(LEVEL).descriptors[77], 10)
-    assert {c.tile for c in by_index} == {c.tile for c in exact}
+def test_a_large_window_by_codes_finds_what_all_descriptors_find(pack, monkeypatch):
+    prior = Prior(*position_of(pack, 820), 700.0)
+    for i in range(0, 1600, 97):
+        query = unit_length(pack.tiles(LEVEL).descriptors[[i]] + clustered(1, seed=i) / 4)[0]
+        monkeypatch.setattr(retrieve_module, "DIRECT_TILES", 2000)
+        direct = retrieve(pack, LEVEL, query, 10, prior)
+        monkeypatch.setattr(retrieve_module, "DIRECT_TILES", 10)
+        assert retrieve(pack, LEVEL, query, 10, prior) == direct
 
 
 def test_a_descriptor_that_is_not_finite_has_no_candidates(pack):
@@ -91,6 +103,6 @@ def test_a_descriptor_that_is_not_finite_has_no_candidates(pack):
 
 def test_k_beyond_the_window_gives_the_window(pack):
     prior = Prior(*position_of(pack, 820), 1.0)
-    near, _ = tiles_near(pack.tiles(LEVEL), prior)
+    near, _ = near_of(pack, prior)
     found = retrieve(pack, LEVEL, pack.tiles(LEVEL).descriptors[820], 500, prior)
     assert len(found) == len(near) < 500

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from onboard.companion import FrameBegun, FrameMoved, Handled, Ticked
 from onboard.geodesy import distance_m, offset_latlon
-from onboard.messages import Frame, Gnss, GnssAssessment
+from onboard.messages import Frame, GnssAssessment
 from onboard.reasons import GnssState, Reason
+from onboard.telemetry_messages import Gnss
 from onboard.web.status_board import KEPT_REFUSALS, LATENCY_FRAMES, MAX_RECEIVERS, StatusBoard
 from onboard.web.status_json import status_json, tracks_json
 from onboard.web.track import GAP_NS, Track

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from onboard.flight_settings import WebSettings
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import GnssState
 from onboard.web.server import StatusServer, serve
 from onboard.web.status_board import StatusBoard

@@ -15,7 +15,7 @@ import pytest
 
 from onboard.errors import InputError
 from onboard.flight_settings import WebSettings
-from onboard.map_pack import MapPack
+from onboard.pack.map_pack import MapPack
 from onboard.web import server as server_module
 from onboard.web.access import COOKIE, host_is_ours, parse_address, token_in_cookies, token_matches
 from onboard.web.server import StatusServer, serve

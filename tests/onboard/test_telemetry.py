@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboard.camera import rotation_matrix
-from onboard.messages import Attitude, Height
 from onboard.telemetry import Telemetry
+from onboard.telemetry_messages import Attitude, Height
 
 SECOND = 1_000_000_000
 
@@ -90,6 +90,17 @@ def test_height_is_interpolated_with_its_sea_level_and_worst_sigma() -> None:
     again = telemetry.height_at(500 * MS)
     assert again is not None and again.amsl_m is None
     assert telemetry.height_at(2100 * MS) is None
+
+
+def test_between_two_sources_lies_neither() -> None:
+    telemetry = Telemetry()
+    telemetry.add_height(Height(0, 100.0, 600.0, 2.0, "rangefinder"))
+    telemetry.add_height(Height(SECOND, 125.0, 602.0, 5.0, "home"))
+    early, late = (telemetry.height_at(round(share * SECOND)) for share in (0.4, 0.6))
+    assert early is not None and late is not None
+    assert (early.agl_m, early.source) == (100.0, "rangefinder")
+    assert (late.agl_m, late.source) == (125.0, "home")
+    assert early.amsl_m == pytest.approx(600.8) and early.sigma_m == late.sigma_m == 5.0
 
 
 def test_values_that_are_no_numbers_are_left_out() -> None:

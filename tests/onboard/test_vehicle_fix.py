@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from onboard.camera import Camera, Mounting
 from onboard.geodesy import distance_m, latlon_to_pixel, offset_latlon, pixel_size_m
-from onboard.messages import Attitude, Frame, Height, Match, TileId, View
+from onboard.messages import Frame, Match, TileId, View
 from onboard.rectify import rectify
+from onboard.telemetry_messages import Attitude, Height
 from onboard.vehicle_fix import MAP_SIGMA_M, nadir_covariance, vehicle_fix
 
 LEVEL = 18

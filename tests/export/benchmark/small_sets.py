@@ -13,7 +13,7 @@ from export.benchmark.model import Floats32
 from export.datasets.retrieval_set import Item, Protocol, RetrievalSet, Size, TileTruth, View
 from export.metrics.localization import HeatmapGrid
 from onboard.messages import Picture
-from onboard.tile_index import unit_length
+from onboard.pack.tile_index import unit_length
 
 
 class ColourModel:

@@ -13,23 +13,24 @@ from export.datasets import pilotage_flight
 from export.datasets.catalogue import read_dataset, read_training_set
 from export.datasets.picture_file import read_picture
 from maps.pixels import encode_tile
+from maps.shards import write_shard
 from onboard.errors import InputError
 from onboard.geodesy import pixel_size_m, pixel_to_latlon
-from onboard.mbtiles import MBTilesWriter
-from onboard.pack_manifest import (
+from onboard.pack.mbtiles import MBTilesWriter
+from onboard.pack.pack_hashes import describe_file
+from onboard.pack.pack_manifest import (
     FORMAT_VERSION,
     IMAGERY_NAME,
     MANIFEST_NAME,
     Bounds,
     Manifest,
     PackModel,
-    Shard,
-    describe_file,
     manifest_text,
 )
-from onboard.tile_index import IndexParameters, build_graph, unit_length
+from onboard.pack.tile_index import CELL_STEPS, IndexParameters
 
 LEVEL, X0, Y0, TILES = 19, 437_000, 228_000, 4  # upper left XYZ tile, tiles to a side
+CELL = (2 * X0 // CELL_STEPS, 2 * Y0 // CELL_STEPS)
 AGL_M, FOCAL, WIDE, HIGH = 100.0, 554.0, 640, 480
 HEADER = "file,rel_alt_m,yaw_deg,pitch_deg,roll_deg,centre_lat_deg,centre_lon_deg,spread_m\n"
 
@@ -54,21 +55,20 @@ def write_map(folder: Path, pixels: np.ndarray) -> None:
     side = 2 * TILES - 1
     rows, cols = np.divmod(np.arange(side**2, dtype=np.int32), np.int32(side))
     vectors = np.random.default_rng(1).normal(size=(side**2, 16)).astype(np.float16)
-    name = f"index/z{LEVEL}-0-0"
-    np.savez(folder / f"{name}.npz", cols=cols + 2 * X0, rows=rows + 2 * Y0, descriptors=vectors)
-    build_graph(unit_length(vectors), IndexParameters(), folder / f"{name}.hnsw")
+    shard = write_shard(folder, LEVEL, *CELL, cols + 2 * X0, rows + 2 * Y0, vectors)
     north, west = (float(v) for v in pixel_to_latlon(X0 * 256, Y0 * 256, LEVEL))
     edge = ((X0 + TILES) * 256, (Y0 + TILES) * 256)
     south, east = (float(v) for v in pixel_to_latlon(*edge, LEVEL))
-    files = (IMAGERY_NAME, f"{name}.npz", f"{name}.hnsw")
+    files = (IMAGERY_NAME, *shard.paths)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
+        name="area",
         model=PackModel("hand-made", "0" * 64, 16),
         bounds=Bounds(south, west, north, east),
         levels=(LEVEL,),
         imagery=(),
         index=IndexParameters(),
-        shards=(Shard(LEVEL, side**2, f"{name}.npz", f"{name}.hnsw"),),
+        shards=(shard,),
         files=tuple(describe_file(folder, f) for f in files),
     )
     (folder / MANIFEST_NAME).write_text(manifest_text(manifest))

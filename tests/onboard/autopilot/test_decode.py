@@ -16,13 +16,13 @@ from onboard.autopilot.framing import FrameSplitter
 from onboard.autopilot.parameters import packed_value
 from onboard.autopilot.signing import SigningMavlink
 from onboard.autopilot.timesync import TimeSync
-from onboard.messages import (
+from onboard.messages import Event
+from onboard.telemetry_messages import (
     AirData,
     Attitude,
     AutopilotPosition,
     CommandAck,
     EkfStatus,
-    Event,
     Gnss,
     GnssIntegrity,
     Height,

@@ -17,7 +17,7 @@ from onboard.autopilot.parameters import (
     packed_value,
     unpacked_value,
 )
-from onboard.messages import ParameterValue, VehicleState
+from onboard.telemetry_messages import ParameterValue, VehicleState
 
 STEP_NS = 100_000_000
 

@@ -17,7 +17,8 @@ from onboard.autopilot.link import MavlinkLink
 from onboard.autopilot.session import AutopilotSession
 from onboard.autopilot.signing import SigningMavlink
 from onboard.flight_settings import LinkSettings
-from onboard.messages import Attitude, Event, VehicleState
+from onboard.messages import Event
+from onboard.telemetry_messages import Attitude, VehicleState
 
 
 class Autopilot:

@@ -13,7 +13,7 @@ from onboard.autopilot.streams import (
     StreamRequester,
     needed_streams,
 )
-from onboard.messages import VehicleState
+from onboard.telemetry_messages import VehicleState
 
 S = 1_000_000_000
 STEP_NS = 10_000_000

@@ -16,7 +16,7 @@ from onboard.autopilot.parameters import ParameterClient, ParameterState
 from onboard.autopilot.session import AutopilotSession
 from onboard.autopilot.streams import COPTER_STREAMS
 from onboard.flight_settings import LinkSettings
-from onboard.messages import Attitude
+from onboard.telemetry_messages import Attitude
 
 BINARY = os.environ.get("PILOTAGE_SITL", "")
 INSTANCE = 11  # moves its ports by 10 each

@@ -7,10 +7,11 @@ import numpy as np
 from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.loop import Navigator
-from onboard.map_pack import MapPack
-from onboard.messages import Attitude, Frame, Height
+from onboard.messages import Frame
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import Reason
+from onboard.telemetry_messages import Attitude, Height
 from tests.tools import small_area
 from tests.tools.small_area import make_small_area
 

@@ -10,12 +10,13 @@ from pymavlink.dialects.v20 import ardupilotmega as mavlink
 from onboard.companion import FrameBegun, Handled, Sent, Ticked
 from onboard.errors import InputError
 from onboard.flight_settings import RecordingSettings
-from onboard.map_pack import MapPack
-from onboard.messages import Attitude, Frame, GnssAssessment
+from onboard.messages import Frame, GnssAssessment
+from onboard.pack.map_pack import MapPack
 from onboard.reasons import GnssState
 from onboard.recording import recorder as recorder_module
 from onboard.recording.recorder import Recorder
 from onboard.recording.session_file import SessionFile
+from onboard.telemetry_messages import Attitude
 from tests.onboard.hand_made_pack import square_table, write_pack
 
 UNKNOWN = GnssAssessment(0, GnssState.UNKNOWN, 0)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onboard.errors import InputError
-from onboard.messages import (
+from onboard.recording.table_json import KINDS, event_of, event_table
+from onboard.telemetry_messages import (
     AirData,
     Attitude,
     AutopilotPosition,
@@ -22,7 +23,6 @@ from onboard.messages import (
     SensorHealth,
     VehicleState,
 )
-from onboard.recording.table_json import KINDS, event_of, event_table
 
 times = st.integers(0, 2**62)
 reals = st.floats(allow_nan=False)
