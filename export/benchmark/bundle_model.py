@@ -18,7 +18,7 @@ from onboard.inference import Backend
 from onboard.localize import CANDIDATES
 from onboard.messages import Description, Picture
 from onboard.model_bundle import Kind, ModelBundle, load_bundle
-from onboard.tile_index import unit_length
+from onboard.pack.tile_index import unit_length
 
 BATCH = 4  # as fast as 16 on the CPU, and less to hold
 CACHED_TILES = 256  # 780 kB each

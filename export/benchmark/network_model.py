@@ -17,7 +17,7 @@ from export.benchmark.unifygeo_model import UnifyGeoModel
 from export.datasets.retrieval_set import Size, View
 from export.networks.registry import load_network, network_entry
 from export.networks.unifygeo import UnifyGeo
-from onboard.tile_index import unit_length
+from onboard.pack.tile_index import unit_length
 
 BATCH_CPU, BATCH_GPU = 4, 64
 HASH_BYTES = 1 << 22

@@ -19,7 +19,7 @@ from export.networks.unifygeo import TILE_PX, UnifyGeo
 from export.networks.unifygeo_rerank import CANDIDATES
 from onboard.errors import InputError
 from onboard.messages import Picture
-from onboard.tile_index import unit_length
+from onboard.pack.tile_index import unit_length
 
 BATCH = 4
 CACHED_TILES = 32  # 6.6 MB of maps each

@@ -14,8 +14,8 @@ from maps.world.epoch import random_epoch
 from maps.world.landscape import Landscape
 from maps.world.orthophoto import render_ortho
 from onboard.errors import InputError
-from onboard.map_pack import MapPack
-from onboard.pack_manifest import MANIFEST_NAME
+from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import MANIFEST_NAME
 
 PICTURE_PX = 256
 STEP_PX = 128  # neighbours in the gallery overlap by half, as a map's tiles and views do

@@ -34,10 +34,11 @@ from export.datasets.tile_cutting import write_png
 from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, pixel_size_m, pixel_to_latlon
-from onboard.map_pack import MapPack
-from onboard.messages import TILE_PX, TILE_STRIDE_PX, Attitude, Frame, Height, Refusal
+from onboard.messages import TILE_PX, TILE_STRIDE_PX, Frame, Refusal
+from onboard.pack.map_pack import MapPack
 from onboard.rectify import choose_level, rectify
 from onboard.settings import load_settings
+from onboard.telemetry_messages import Attitude, Height
 from onboard.whole_file import make_folder
 
 POSITIVE_IOU = 0.39
