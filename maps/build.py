@@ -25,6 +25,7 @@ from maps.cells.lay import LayTask, lay_task
 from maps.cells.recipe import Opened, Recipe
 from maps.cells.run_here import Tally, bare_rate, run_here
 from maps.cells.store import CellStore
+from maps.cells.tile_backend import settled_backend
 from maps.cells.update import begin_update, end_update
 from maps.coverage import coverage_notes, height_notes
 from maps.mission import MissionNeeds
@@ -121,7 +122,7 @@ def build_pack(request: BuildRequest, bundle: ModelBundle) -> BuildSummary:
     seconds = time.monotonic() - begin
     bare, runs_on = None, None
     if made.tally.sample:
-        describer = Describer(bundle, backend=request.backend)
+        describer = Describer(bundle, backend=opened.recipe.backend.backend)
         bare, runs_on = bare_rate(made.tally.sample, describer), describer.network.runs_on
     manifest = None if request.out is None else read_manifest(request.out)
     return BuildSummary(
@@ -165,7 +166,7 @@ def _opened(request: BuildRequest, bundle: ModelBundle) -> Opened:
         imagery=imagery_sources(request.inputs, groups, request.provenance),
         model=PackModel(bundle.id, bundle.sha256, bundle.descriptor_dim),
         model_folder=bundle.path,
-        backend=request.backend,
+        backend=settled_backend(bundle, request.backend),
         dems=request.dems,
         dem_said=request.dem_said,
     )

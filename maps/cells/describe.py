@@ -23,7 +23,7 @@ from maps.cells.recipe import Opened, Recipe
 from maps.cells.store import TILES_NAME, CellMark, CellStore, Step
 from maps.pixels import coverage, has_texture
 from onboard.describe import Describer
-from onboard.errors import InputError
+from onboard.errors import BackendError, InputError
 from onboard.messages import TILE_PX, TILE_STRIDE_PX, Picture
 from onboard.pack.imagery import Imagery
 from onboard.pack.pack_manifest import IMAGERY_NAME, PackFile
@@ -85,6 +85,7 @@ def describe_task(
         "format": DESCRIBE_FORMAT,
         "levels": recipe.levels,
         "model": recipe.model.sha256,
+        "backend": recipe.backend.name,
         "imagery": reached,
     }
     key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
@@ -128,11 +129,19 @@ def batches_of(
 
 
 def describe_batch(batch: Batch, describer: Describer) -> Described:
-    """For several threads at once, with a describer of one thread a call."""
+    """For several threads at once, with a describer of one thread a call. Raises InputError: the
+    backend failed; another one would describe otherwise."""
     if not batch.tiles:
         none = np.zeros((0, describer.bundle.descriptor_dim), np.float16)
         return Described(batch.level, (), none)
-    vectors = unit_length(describer.descriptors(batch.pictures))
+    try:
+        vectors = unit_length(describer.descriptors(batch.pictures))
+    except BackendError as e:
+        raise InputError(
+            f"{describer.network.runs_on} failed while tiles were described ({e}); check the GPU "
+            "with nvidia-smi and give the same command again, it goes on from the finished "
+            "cells; another --backend describes all of them anew"
+        ) from e
     return Described(batch.level, batch.tiles, vectors.astype(np.float16))
 
 

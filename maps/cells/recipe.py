@@ -13,13 +13,13 @@ from shapely.geometry import box
 from shapely.prepared import prep
 
 from maps.cells.cell import Cell, Position, in_order, root_level
+from maps.cells.tile_backend import TileBackend
 from maps.plan import cover_text, tile_box, tile_range
 from maps.sources.open_imagery import open_imagery
 from maps.sources.source import Source
 from maps.terrain import Dem, DemSaid, open_dems
 from onboard.describe import Describer
 from onboard.errors import InputError
-from onboard.inference import Backend
 from onboard.model_bundle import ModelBundle, load_bundle
 from onboard.pack.pack_manifest import ImagerySource, PackModel, TerrainSource
 
@@ -27,8 +27,9 @@ from onboard.pack.pack_manifest import ImagerySource, PackModel, TerrainSource
 @dataclass(frozen=True)
 class Recipe:
     """inputs: imagery, later ones on top; crs: for pictures without. levels: coarsest first.
-    area_wkt: WGS84 longitude, latitude; None takes all. imagery: what the inputs are. dems:
-    elevation models, later ones on top; dem_said: what the person says of them."""
+    area_wkt: WGS84 longitude, latitude; None takes all. imagery: what the inputs are. backend:
+    describes the tiles. dems: elevation models, later ones on top; dem_said: what the person
+    says of them."""
 
     inputs: tuple[Path, ...]
     crs: str | None
@@ -37,7 +38,7 @@ class Recipe:
     imagery: tuple[ImagerySource, ...]
     model: PackModel
     model_folder: Path
-    backend: Backend = Backend.AUTO
+    backend: TileBackend = field(default_factory=TileBackend)
     dems: tuple[Path, ...] = ()
     dem_said: DemSaid = field(default_factory=DemSaid)
 
@@ -69,8 +70,19 @@ class Opened:
 
     @cached_property
     def describer(self) -> Describer:
-        """One thread a call: several may call it at once."""
-        return Describer(self.bundle, threads=1, backend=self.recipe.backend)
+        """One thread a call: several may call it at once. Raises InputError when the recipe's
+        backend is not to be had here."""
+        asked = self.recipe.backend
+        describer = Describer(self.bundle, threads=1, backend=asked.backend)
+        here = TileBackend(describer.network.backend, describer.network.precision)
+        if here != asked:
+            describer.network.close()
+            raise InputError(
+                f"{self.bundle.path}: describes on {here.name} here, the map is described on "
+                f"{asked.name}; build engines of one precision on all machines with 'pilotage "
+                "export engine', or name another --backend for the whole build"
+            )
+        return describer
 
     @cached_property
     def dem(self) -> Dem | None:

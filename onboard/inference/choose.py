@@ -27,12 +27,17 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Opened:
     """graphs: by file name (model.onnx, ...). said: backend, device and versions in words.
-    int8: whether the engines compute in it, and may be further off."""
+    precision: of engines (fp32, fp16 or int8), '' where the graphs' own counts."""
 
     graphs: dict[str, Graph]
     backend: Backend
     said: str
-    int8: bool = False
+    precision: str = ""
+
+    @property
+    def int8(self) -> bool:
+        """Whether it computes in int8, and may be further off."""
+        return self.precision == "int8"
 
 
 def open_graphs(
@@ -114,7 +119,7 @@ def _tensorrt(bundle: ModelBundle) -> Opened:
         raise
     precision = engines["model.onnx"].stamp.precision
     said = f"{Backend.TENSORRT.value} {trt.__version__} {precision} on {gpu.name}"
-    return Opened(graphs, Backend.TENSORRT, said, int8=precision == "int8")
+    return Opened(graphs, Backend.TENSORRT, said, precision)
 
 
 def _close(graphs: Mapping[str, Graph]) -> None:

@@ -48,6 +48,11 @@ class Network:
         """The same in words, with device and versions."""
         return self._opened.said
 
+    @property
+    def precision(self) -> str:
+        """What engines compute in (fp32, fp16 or int8), '' where the graphs' own counts."""
+        return self._opened.precision
+
     def encode(self, pictures: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
         """(N,256,256,3) uint8 BGR -> descriptors (N,D), coarse (N,C,32,32), fine (N,F,64,64)."""
         descriptors, coarse, fine = self._run(

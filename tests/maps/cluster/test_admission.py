@@ -15,10 +15,15 @@ from maps.build import BuildRequest, build_pack
 from maps.cells.recipe import open_recipe
 from maps.cells.run_here import run_here
 from maps.cells.store import CellStore
+from maps.cells.tile_backend import TileBackend
 from maps.cluster import run_there, scheduler
 from maps.cluster.environment import difference, environment
 from maps.cluster.run_there import cluster_at
+from maps.cluster.workbench import Job, refusal
 from onboard.errors import InputError
+from onboard.inference import Backend, network
+from onboard.inference.choose import Opened, open_graphs
+from onboard.inference.onnx_runtime import has_provider
 from onboard.model_bundle import load_bundle
 from tests.maps.cluster.small_cluster import (
     ROOT,
@@ -73,7 +78,7 @@ def refused(cluster, opened, tmp_path, monkeypatch):
     """Starts one worker, and gives the sentence by which a build with it is refused."""
     monkeypatch.setattr(scheduler, "FIRST_WORKER_S", 30.0)
 
-    def run(name, store=None, before=(), **env):
+    def run(name, store=None, before=(), opened=opened, **env):
         cluster.start_worker(name, before, **env)
         try:
             with pytest.raises(InputError) as raised:
@@ -114,6 +119,24 @@ def test_a_worker_with_another_model_there(refused, recipe):
     other = ROOT / "onboard" / "models" / "gengeo-edge"
     said = refused("stranger", before=showing(recipe.model_folder, other))
     assert "holds model gengeo-edge-1" in said and recipe.model.id in said
+
+
+@pytest.mark.skipif(has_provider(Backend.ONNXRUNTIME_CUDA), reason="its workers have CUDA")
+def test_a_worker_without_the_backend_of_the_map(refused, recipe):
+    backend = TileBackend(Backend.ONNXRUNTIME_CUDA)
+    there = open_recipe(dataclasses.replace(recipe, backend=backend))
+    assert "has no CUDAExecutionProvider" in refused("slow", opened=there)
+
+
+def test_a_worker_whose_engines_compute_otherwise(opened, recipe, tmp_path, monkeypatch):
+    asked = dataclasses.replace(recipe, backend=TileBackend(Backend.TENSORRT, "fp16"))
+    job = Job("j", asked, CellStore(str(tmp_path / "s")), environment(), tasks_of(opened)[0])
+    cpu = open_graphs(load_bundle(), Backend.ONNXRUNTIME_CPU)
+    theirs = Opened(cpu.graphs, Backend.TENSORRT, "tensorrt", "int8")
+    monkeypatch.setattr(network, "open_graphs", lambda *args: theirs)
+    said = refusal(job)
+    assert "tensorrt int8 here, the map is described on tensorrt fp16" in said
+    assert said.startswith("says: ") and "\n" not in said
 
 
 def test_a_worker_of_another_pilotage(refused, tmp_path):
