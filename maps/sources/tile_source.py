@@ -13,6 +13,7 @@ import numpy as np
 from maps.pixels import resized
 from maps.plan import tile_range
 from maps.sources.source import WORLD_M, Source, marks_of
+from maps.sources.sqlite_leftovers import refuse_leftovers
 from onboard.errors import InputError
 from onboard.messages import TILE_PX, Picture
 from onboard.pack.imagery import decode_tile
@@ -173,7 +174,9 @@ class XyzSource(TileSource):
 
 
 def open_mbtiles(path: Path) -> TileSource:
-    """Raises InputError as `MBTiles` and `TileSource` do, and on vector tiles."""
+    """Raises InputError as `refuse_leftovers`, `MBTiles` and `TileSource` do, and on vector
+    tiles."""
+    refuse_leftovers(path)
     store = MBTiles(path)
     metadata = store.metadata()
     if metadata.get("format") == "pbf":
