@@ -6,6 +6,11 @@ const NAMES = { estimate: "Pilotage", gnss0: "GNSS", gnss1: "GNSS 2", gnss2: "GN
 const MODE = { tracking: "good", coasting: "warn", lost: "bad" };
 const GNSS = { good: "good", degraded: "warn", lost: "bad", jammed: "bad", spoofed: "bad", unknown: "" };
 const FIX_TYPES = ["no receiver", "no fix", "2D", "3D", "DGPS", "RTK float", "RTK fixed", "static", "PPP"];
+const HEIGHT_FROM = {  // what onboard/ground and onboard/autopilot/heights.py call their sources
+  "map terrain": "height above sea level and the map's terrain", rangefinder: "rangefinder",
+  clearance: "the autopilot's clearance", terrain: "the autopilot's terrain",
+  home: "height above home, as if all ground were level with it", barometer: "barometer",
+};
 const $ = id => document.getElementById(id);
 
 function element(kind, text, cls) {
@@ -62,6 +67,19 @@ function showFrame(s) {
     ? [element("span", "fix", "good"), ` from ${f.fix.inliers} patches, error at most ${number(f.fix.protection_m, 0, "m")}`]
     : [element("span", words(f.refusal.reason), "warn"), ` (${f.refusal.stage}): ${f.refusal.detail}`]);
 }
+function showHeight(s) {
+  const h = s.frame && s.frame.height, rows = [];
+  if (h) {
+    const differs = h.rangefinder_differs_m;
+    rows.push(row("above ground", `${number(h.agl_m, 0, "m")}, one sigma ${number(h.sigma_m, 1, "m")}` + (s.frame.age_s > 3 ? `, ${seconds(s.frame.age_s)} ago` : "")));
+    rows.push(row("from", HEIGHT_FROM[h.source] || h.source));
+    if (h.ground_amsl_m !== null) rows.push(row("ground below", `${number(h.ground_amsl_m, 0, "m")} above sea level`));
+    if (h.bias_m !== null) rows.push(row("taken off", `${number(h.bias_m, 1, "m")}, by which barometer and terrain disagree`));
+    if (differs !== null) rows.push(row("rangefinder", `terrain says ${number(Math.abs(differs), 1, "m")} ${differs < 0 ? "less" : "more"}`));
+    if (h.problem) rows.push(row("problem", element("td", h.problem, "bad")));
+  }
+  fill($("height"), rows.length ? rows : [row(s.frame ? "the last frame had none over the map's terrain" : "no frame yet")]);
+}
 function showGnss(s) {
   const g = s.gnss;
   fill($("evidence"), [element("span", g.state, GNSS[g.state]), ` for ${seconds(g.for_s)}` + (g.evidence.length ? ": " + g.evidence.join("; ") : "")]);
@@ -102,7 +120,7 @@ function showLists(s) {
   fill($("texts"), s.texts.map(t => element("li", t)));
 }
 function show(s) {
-  for (const part of [showConnection, showStrip, showFrame, showGnss, showHealth, showLatency, showLists]) part(s);
+  for (const part of [showConnection, showStrip, showFrame, showHeight, showGnss, showHealth, showLatency, showLists]) part(s);
 }
 
 async function json(path) {

@@ -17,6 +17,7 @@ from onboard.messages import (
     Fix,
     FrameResult,
     GnssAssessment,
+    HeightUsed,
     Match,
     Refusal,
     TileId,
@@ -32,6 +33,7 @@ from tests.onboard.hand_made_pack import COL0, LEVEL, ROW0, square_table, write_
 
 SECOND = 1_000_000_000
 TILE = TileId(LEVEL, COL0, ROW0)
+HEIGHT = HeightUsed(112.4, 3.14, "map terrain", 431.2, -4.2, -7.6, "a tile <b>damaged</b>")
 
 
 def small_pack(folder: Path) -> MapPack:
@@ -100,7 +102,7 @@ def found(time_s: float, number: int = 0) -> FrameDone:
         number,
         FrameResult(
             f"frame {number}", time_ns, fix, None, None, view(time_s), match,
-            (Candidate(TILE, 0.1),), latency_ms,
+            (Candidate(TILE, 0.1),), latency_ms, HEIGHT,
         ),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from onboard.flight_settings import WebSettings
+from onboard.messages import HeightUsed
 from onboard.pack.map_pack import MapPack
 from onboard.reasons import GnssState
 from onboard.web.server import StatusServer, serve
@@ -82,6 +84,32 @@ def test_it_shows_the_flight(
     browser.screenshot(tmp_path / "page.png")
     picture = cv2.imread(str(tmp_path / "page.png"))
     assert picture is not None and picture.shape[:2] == size[::-1] and np.std(picture) > 10
+    assert browser.errors == []
+
+
+def test_it_says_which_height_a_frame_was_seen_with_and_from_what(
+    server: StatusServer, browser: Browser, board: StatusBoard
+) -> None:
+    board.note(flight.ticked(31.0))
+    board.note(flight.found(31.0, 31))
+    browser.open(server.url, *SIZES[1])
+    shows(browser, "height", "112 m, one sigma 3.1 m")
+    said = text(browser, "height")
+    assert "height above sea level and the map's terrain" in said
+    assert "431 m above sea level" in said and "-4.2 m, by which" in said
+    assert "terrain says 7.6 m less" in said
+    assert "a tile <b>damaged</b>" in said  # as text, not as HTML
+    assert browser.value("document.documentElement.scrollWidth") <= SIZES[1][0]
+    for height, words in (
+        (HeightUsed(80.0, 0.5, "rangefinder"), "from\trangefinder"),
+        (HeightUsed(80.0, 0.5, "<b>new</b>"), "from\t<b>new</b>"),  # the page has no words for it
+        (None, "none over the map's terrain"),
+    ):
+        done = flight.found(31.0, 32)
+        board.note(replace(done, result=replace(done.result, height=height)))
+        shows(browser, "height", words)
+        said = text(browser, "height")
+        assert "null" not in said and "ground below" not in said and "taken off" not in said
     assert browser.errors == []
 
 
