@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class MBTiles:
     def _rows(self, query: str, values: tuple[int, ...] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
             self._steps = 0
-            rows = self._db.execute(query, values).fetchmany(self._most_rows + 1)
+            # fetchmany takes a C int: of a file beyond 16 GiB more rows may be allowed.
+            rows = list(islice(self._db.execute(query, values), self._most_rows + 1))
         if len(rows) > self._most_rows:
             raise sqlite3.DatabaseError("more rows than its length can hold")
         return rows

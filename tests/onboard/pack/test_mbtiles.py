@@ -1,3 +1,5 @@
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,15 @@ def test_a_file_cut_short_is_an_input_error(tmp_path):
 def test_a_file_begun_and_left_empty_is_gone_on_with(tmp_path):
     (tmp_path / "a.mbtiles").touch()
     assert written(tmp_path / "a.mbtiles", {(1, 2): b"x"}).tile(LEVEL, 1, 2) == b"x"
+
+
+def test_a_file_beyond_16_gib_is_read_like_any_other(tmp_path):
+    path = tmp_path / "area.mbtiles"
+    written = MBTilesWriter(path)
+    written.put(1, 0, 1, b"x")
+    written.commit()
+    written.close()
+    os.truncate(path, 17 << 30)  # sparse: takes no room
+    with contextlib.closing(MBTiles(path, of_pack=True)) as tiles:
+        assert tiles.levels == (1,) and tiles.positions(1) == [(0, 1)]
+        assert tiles.tile(1, 0, 1) == b"x"
