@@ -1,5 +1,5 @@
-"""What the imagery is, for the manifest: name, date, licence, attribution of each input. What
-the person says comes before what the input says of itself."""
+"""What the imagery is, for the manifest: name, date, licence, attribution and error of each input.
+What the person says comes before what the input says of itself."""
 
 from __future__ import annotations
 
@@ -8,24 +8,29 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from maps.sources.source import Source
 from onboard.errors import InputError
+from onboard.pack.map_error import check_map_sigma
 from onboard.pack.pack_manifest import ImagerySource
 from onboard.pack.plain_text import made_plain
 
+T = TypeVar("T")
 UNKNOWN = "unknown"
 _ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?$")
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a person says of the inputs: nothing, one value for all, or one for each."""
+    """What a person says of the inputs: nothing, one value for all, or one for each. sigmas_m: how
+    far they are off, horizontally, 1 sigma per axis."""
 
     names: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
     attributions: tuple[str, ...] = ()
+    sigmas_m: tuple[float, ...] = ()
 
 
 def imagery_sources(
@@ -34,11 +39,17 @@ def imagery_sources(
     """One record an input. What was not said comes from the input where it has it. Says of
     which the licence stays unknown: a person must know whether they may fly with it.
 
-    Raises InputError: a number of values that fits nothing, a date that is none.
+    Raises InputError: a number of values that fits nothing, a date that is none, an error that
+    no map can be flown with.
     """
     for date in said.dates:
         if date != UNKNOWN and not _ISO_DATE.match(date):
             raise InputError(f"--date {date}: write it as 2024-10-30, 2024-10 or 2024")
+    for sigma_m in said.sigmas_m:
+        try:
+            check_map_sigma("--map-sigma-m", sigma_m)
+        except ValueError as e:
+            raise InputError(str(e)) from e
     names = _spread(
         said.names, [_name_of(*pair) for pair in zip(inputs, sources, strict=True)], "--source"
     )
@@ -51,6 +62,7 @@ def imagery_sources(
         [_agreed([s.attribution for s in group]) for group in sources],
         "--attribution",
     )
+    sigmas = _spread(said.sigmas_m, [_worst_of(group) for group in sources], "--map-sigma-m")
     for name in (n for n, licence in zip(names, licences, strict=True) if licence == UNKNOWN):
         print(
             f"{name}: its licence is unknown; find out whether you may use it so, and say it "
@@ -58,12 +70,18 @@ def imagery_sources(
             file=sys.stderr,
         )
     return tuple(
-        ImagerySource(*(made_plain(value) or UNKNOWN for value in row))
-        for row in zip(names, dates, licences, attributions, strict=True)
+        ImagerySource(_plain(name), _plain(date), _plain(licence), _plain(attribution), sigma_m)
+        for name, date, licence, attribution, sigma_m in zip(
+            names, dates, licences, attributions, sigmas, strict=True
+        )
     )
 
 
-def _spread(said: tuple[str, ...], otherwise: list[str], option: str) -> list[str]:
+def _plain(text: str) -> str:
+    return made_plain(text) or UNKNOWN
+
+
+def _spread(said: Sequence[T], otherwise: Sequence[T], option: str) -> Sequence[T]:
     if not said:
         return otherwise
     if len(said) not in (1, len(otherwise)):
@@ -71,7 +89,7 @@ def _spread(said: tuple[str, ...], otherwise: list[str], option: str) -> list[st
             f"{option}: given {len(said)} times for {len(otherwise)} inputs; give it once, or "
             "once for each"
         )
-    return list(said) * (len(otherwise) // len(said))
+    return [*said] * (len(otherwise) // len(said))
 
 
 def _name_of(path: Path, group: Sequence[Source]) -> str:
@@ -82,6 +100,12 @@ def _name_of(path: Path, group: Sequence[Source]) -> str:
 def _agreed(values: Sequence[str | None]) -> str:
     """All that the sources of one input say, each once."""
     return "; ".join(dict.fromkeys(v for v in values if v)) or UNKNOWN
+
+
+def _worst_of(group: Sequence[Source]) -> float | None:
+    """None where one of them does not say."""
+    said = [source.sigma_m for source in group]
+    return None if None in said else max(s for s in said if s is not None)
 
 
 def _date_of(group: Sequence[Source]) -> str:

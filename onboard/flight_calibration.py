@@ -19,17 +19,17 @@ import numpy as np
 
 from onboard.geodesy import offset_latlon
 from onboard.messages import Fix, Floats
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.position_filter import GATE_D2, sigma
 from onboard.protection import PROTECTION_SIGMAS
 from onboard.telemetry_messages import Attitude, Height
-from onboard.vehicle_fix import MAP_SIGMA_M
 
 CORRELATED_S = 20.0  # GNSS errs alike for about this long
 MAP_HOLDS_S = 600.0  # the map's shift is another one kilometres on
 DIRECTION_DRIFT_RAD = math.radians(0.02)  # per root second; a mount settles, a compass wanders
 ATTITUDE_SIGMA_RAD = math.radians(0.4)  # differs from fix to fix and is never learned
 FIX_SIGMA_M = 1.0  # the map's shift differs from place to place
-MAX_MAP_SHIFT_M = 15.0  # common satellite tiles are off by 8 m RMS (CIESIN 2013)
+MAX_MAP_SHIFT_M, MAX_MAP_SHIFT_SIGMAS = 15.0, 3.0  # the larger; of tiles 8 m RMS off, and of others
 MAX_DIRECTION_SIGMAS = 3.0  # of the mounting's
 YAW_SIGMA_RAD, YAW_NOISE_RAD = math.radians(4.0), math.radians(2.0)
 YAW_DRIFT_RAD = math.radians(0.1)  # per root second
@@ -99,11 +99,11 @@ class _Learned:
 
 
 class FlightCalibration:
-    """One flight's, from the mounting's sigma on."""
+    """One flight's, from the mounting's and the map's sigma on."""
 
-    def __init__(self, direction_sigma_rad: float) -> None:
-        self._direction_sigma = direction_sigma_rad
-        beforehand = [MAP_SIGMA_M, MAP_SIGMA_M, direction_sigma_rad, direction_sigma_rad]
+    def __init__(self, direction_sigma_rad: float, map_sigma_m: float = MAP_SIGMA_M) -> None:
+        self._direction_sigma, self._map_sigma_m = direction_sigma_rad, map_sigma_m
+        beforehand = [map_sigma_m, map_sigma_m, direction_sigma_rad, direction_sigma_rad]
         self._prior: Floats = np.diag(np.square(beforehand))
         self._learned: _Learned | None = None
         self._snapshots: deque[_Learned] = deque(maxlen=SNAPSHOTS)
@@ -228,7 +228,7 @@ class FlightCalibration:
         fade = math.exp(-dt / MAP_HOLDS_S)
         f = np.diag([fade, fade, 1.0, 1.0])
         covariance = f @ self._learned.covariance @ f
-        covariance[:2, :2] += np.eye(2) * (1.0 - fade**2) * MAP_SIGMA_M**2
+        covariance[:2, :2] += np.eye(2) * (1.0 - fade**2) * self._map_sigma_m**2
         for i in (2, 3):
             room = max(0.0, self._direction_sigma**2 - float(covariance[i, i]))
             covariance[i, i] += min(room, DIRECTION_DRIFT_RAD**2 * dt)
@@ -252,8 +252,9 @@ class FlightCalibration:
         return noise
 
     def _bounded(self, mean: Floats) -> Floats:
+        shift_m = max(MAX_MAP_SHIFT_M, MAX_MAP_SHIFT_SIGMAS * self._map_sigma_m)
         limit = MAX_DIRECTION_SIGMAS * self._direction_sigma
-        limits = np.array([MAX_MAP_SHIFT_M, MAX_MAP_SHIFT_M, limit, limit])
+        limits = np.array([shift_m, shift_m, limit, limit])
         bounded: Floats = np.clip(mean, -limits, limits)
         return bounded
 

@@ -27,6 +27,7 @@ from onboard.messages import (
     Prior,
     Refusal,
 )
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.reasons import GnssState, Mode
 from onboard.telemetry_messages import AirData, Attitude, Gnss, VehicleState
 
@@ -41,15 +42,17 @@ class Fusion:
         use_gnss: bool = True,
         own_receiver: int | None = None,
         doubts_gnss: Callable[[], bool] = lambda: False,
+        map_sigma_m: float = MAP_SIGMA_M,
     ) -> None:
         """origin: (lat_deg, lon_deg) of the local metres. direction_sigma_rad: the mounting's.
         own_receiver: the number under which the autopilot reports what Pilotage sends.
-        doubts_gnss: while it says so, a receiver that looks good makes no position."""
+        doubts_gnss: while it says so, a receiver that looks good makes no position.
+        map_sigma_m: the map's own error, one sigma per axis."""
         self._origin = origin
         self._use_gnss = use_gnss
         self._doubts_gnss = doubts_gnss
         self.estimator = Estimator(origin)
-        self.calibration = FlightCalibration(direction_sigma_rad)
+        self.calibration = FlightCalibration(direction_sigma_rad, map_sigma_m)
         self._airspeed = AirSpeed()
         self._watch = GnssWatch(origin, own_receiver)
 

@@ -65,6 +65,7 @@ class Localizer:
         self._camera = camera
         self._tiles = TileDescriptions(pack, describer)
         self._direction_sigma_rad = math.radians(camera.mounting.sigma_deg)
+        self._map_sigma_m = pack.manifest.map_sigma_m
 
     def localize(
         self,
@@ -191,7 +192,10 @@ class Localizer:
             refusal = gate(match, look.view, centre_prior)
         if refusal is not None:
             return refusal, match
-        return vehicle_fix(match, look.view, self._direction_sigma_rad, self._reach(prior)), match
+        fix = vehicle_fix(
+            match, look.view, self._direction_sigma_rad, self._map_sigma_m, self._reach(prior)
+        )
+        return fix, match
 
     def _reach(self, prior: Prior | None) -> Reach:
         """The vehicle is where the prior says, or else somewhere over the map."""

@@ -102,6 +102,7 @@ class Navigator:
             settings.use_gnss,
             settings.own_receiver,
             doubts_gnss,
+            pack.manifest.map_sigma_m,
         )
         self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]

@@ -14,16 +14,16 @@ from onboard.protection import fix_protection_m
 Reach = Callable[[float, float], float]  # metres
 
 SOURCE = "vision"
-# The map's own error, 1 sigma per axis: good orthophotos are off by 0.1-2.7 m, common satellite
-# tiles by 8 m RMS (CIESIN 2013). A pack does not say yet; no match can see it.
-MAP_SIGMA_M = 3.0
 
 
-def vehicle_fix(match: Match, view: View, direction_sigma_rad: float, reach: Reach) -> Fix:
+def vehicle_fix(
+    match: Match, view: View, direction_sigma_rad: float, map_sigma_m: float, reach: Reach
+) -> Fix:
     """The vehicle is above the view's nadir point, which the match carries into the map with
     the scale and rotation it found left over.
 
     direction_sigma_rad: one sigma per axis of the camera's direction, see `camera.Mounting`.
+    map_sigma_m: the map's own error, one sigma per axis, see `pack.map_error`.
     reach: how far from a position (lat_deg, lon_deg) the vehicle may be, by what was known
     before: what bounds the error when the match does not.
     """
@@ -39,7 +39,7 @@ def vehicle_fix(match: Match, view: View, direction_sigma_rad: float, reach: Rea
     to_metres = np.diag(pixel_size_m(float(lat), match.level)) @ np.diag([1.0, -1.0])
     covariance = to_metres @ match.covariance_px2 @ to_metres
     covariance = covariance + nadir_covariance(view, direction_sigma_rad)
-    covariance = covariance + MAP_SIGMA_M**2 * np.eye(2)
+    covariance = covariance + map_sigma_m**2 * np.eye(2)
     return Fix(
         time_ns=view.time_ns,
         lat_deg=float(lat),

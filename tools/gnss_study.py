@@ -18,10 +18,10 @@ from onboard.flight_calibration import Sight
 from onboard.fusion import Fusion
 from onboard.geodesy import enu_offset_m, offset_latlon
 from onboard.messages import Event, Fix, Floats, GnssAssessment, Motion
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.protection import PROTECTION_SIGMAS
 from onboard.reasons import GnssState
 from onboard.telemetry_messages import Gnss
-from onboard.vehicle_fix import MAP_SIGMA_M
 
 ORIGIN = (47.0, 8.5)
 SECOND = 1_000_000_000
@@ -35,13 +35,15 @@ Offset = Callable[[float], tuple[float, float]]
 @dataclass(frozen=True)
 class Conditions:
     """Sigmas are per axis. The map errs by map_sigma_m, alike over map_length_m; the receiver
-    by gnss_sigma_m, alike for gnss_correlated_s. mounting_deg: the camera's true direction,
+    by gnss_sigma_m, alike for gnss_correlated_s. told_map_sigma_m: what the map
+    says of itself. mounting_deg: the camera's true direction,
     forward and right of what is assumed, known to direction_sigma_deg. Fixes come a second
     apart by fix_every_s, of which outliers lie anywhere within outlier_m."""
 
     speed_m_s: float = 12.0
     agl_m: float = 120.0
     map_sigma_m: float = 4.0
+    told_map_sigma_m: float = MAP_SIGMA_M
     map_length_m: float = 1000.0
     gnss_sigma_m: float = 1.5
     gnss_correlated_s: float = 120.0
@@ -133,7 +135,7 @@ class SimulatedFlight:
             error = rng.uniform(-c.outlier_m, c.outlier_m, 2)
         lat_deg, lon_deg = offset_latlon(*ORIGIN, *map(float, self.place + error))
         direction_m = math.radians(c.direction_sigma_deg) * c.agl_m
-        sigma_m = math.sqrt(MATCH_SIGMA_M**2 + MAP_SIGMA_M**2 + direction_m**2)
+        sigma_m = math.sqrt(MATCH_SIGMA_M**2 + c.told_map_sigma_m**2 + direction_m**2)
         covariance = np.eye(2) * sigma_m**2
         fix = Fix(
             round(time_s * SECOND),
@@ -181,7 +183,11 @@ def fly(
     """A moment every 0.2 s. offset: where GNSS is led to (east, north m) at a time; change: what
     comes of a GNSS report; sees: whether the camera sees the ground; change_fix: likewise."""
     flight = SimulatedFlight(conditions, seed)
-    fusion = fusion or Fusion(ORIGIN, math.radians(conditions.direction_sigma_deg))
+    fusion = fusion or Fusion(
+        ORIGIN,
+        math.radians(conditions.direction_sigma_deg),
+        map_sigma_m=conditions.told_map_sigma_m,
+    )
     frame_place, frame_s, next_frame_s, blind_until_s = flight.place, None, 0.0, 0.0
     for i in range(round(seconds * 5)):
         time_s = i / 5

@@ -11,6 +11,7 @@ from typing import Any
 from onboard.errors import InputError
 from onboard.pack.pack_manifest import MANIFEST_NAME, read_manifest
 from onboard.whole_file import make_folder, write_whole
+from tools.flight_inputs import positive
 from tools.integrity_grounds import WORLD, world_pack
 from tools.integrity_study import FLIGHTS, FRAMES, Study, run_study
 from tools.integrity_summary import bounded, flight_figures, frame_figures, lines_of
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--frames", type=int, default=10_000, help="default 10000")
     parser.add_argument("--flights", type=int, default=0, help="of 150 s each (default 0)")
+    parser.add_argument(
+        "--map-error-m",
+        type=positive,
+        help="how far the map is off in truth, 1 sigma per axis (default: what the map says)",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn (default 1)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--out", type=Path, default=Path("integrity-out"), help="output folder")
@@ -55,12 +61,14 @@ def run(args: argparse.Namespace) -> int:
     if args.procedural is not None:
         pack = world_pack(args.procedural, args.out)
         imagery = f"{WORLD}{args.procedural}"
-    read_manifest(pack)
+    manifest = read_manifest(pack)
+    map_error_m = args.map_error_m or manifest.map_sigma_m
     sha256 = hashlib.sha256((pack / MANIFEST_NAME).read_bytes()).hexdigest()
     figures: dict[str, Any] = {"map": str(pack), "imagery": imagery, "seed": args.seed}
+    figures |= {"map_sigma_m": manifest.map_sigma_m, "map_error_m": map_error_m}
     for case, count in ((FRAMES, args.frames), (FLIGHTS, args.flights)):
         if count:
-            study = Study(str(pack), sha256, imagery, args.seed, case)
+            study = Study(str(pack), sha256, imagery, args.seed, case, map_error_m)
             figures |= _run(study, count, args)
     write_whole(args.out / "integrity.json", json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():

@@ -21,7 +21,6 @@ from onboard.loop import Navigator, NavigatorSettings
 from onboard.messages import TILE_PX, Estimate, Event, Frame, Picture
 from onboard.pack.map_pack import MapPack
 from onboard.telemetry_messages import AirData, Attitude, Gnss, Height, VehicleState
-from onboard.vehicle_fix import MAP_SIGMA_M
 from tools.integrity_appearance import another_day
 from tools.integrity_frames import CAMERA, HEIGHT_SIGMA_SHARE, MIN_HEIGHT_SIGMA_M, VIEW_TO_AGL
 from tools.integrity_ground import Ground
@@ -53,9 +52,15 @@ class _Errors:
 
 
 def fly_one(
-    number: int, seed: int, ground: Ground, pack: MapPack, describer: Describer
+    number: int,
+    seed: int,
+    ground: Ground,
+    pack: MapPack,
+    describer: Describer,
+    map_error_m: float,
 ) -> list[dict[str, Any]]:
-    """A row for every claim: the estimate against the truth, every CLAIM_S after GNSS went."""
+    """A row for every claim: the estimate against the truth, every CLAIM_S after GNSS went.
+    map_error_m: how far the map is off, 1 sigma per axis."""
     rng = np.random.default_rng([seed, number, 0xF1])
     level = int(rng.choice(pack.levels))
     area = ground.areas[int(rng.integers(len(ground.areas)))]
@@ -71,7 +76,7 @@ def fly_one(
     navigator = Navigator(pack, describer, CAMERA, NavigatorSettings(use_terrain=False))
     rows: list[dict[str, Any]] = []
     next_claim_s = GNSS_S
-    errors = _draw_errors(rng, agl_m)
+    errors = _draw_errors(rng, agl_m, map_error_m)
     for event in _events(rng, ground, origin, size_m, path, agl_m, phases, errors):
         time_s = (event.time_ns - START_NS) * 1e-9
         while next_claim_s <= time_s:
@@ -110,8 +115,8 @@ def _phases(rng: np.random.Generator) -> list[str]:
     return out
 
 
-def _draw_errors(rng: np.random.Generator, agl_m: float) -> _Errors:
-    map_m = rng.normal(0, MAP_SIGMA_M, 2).tolist()
+def _draw_errors(rng: np.random.Generator, agl_m: float, map_error_m: float) -> _Errors:
+    map_m = rng.normal(0, map_error_m, 2).tolist()
     roll, pitch = np.radians(rng.normal(0, LASTING, 2)).tolist()
     return _Errors(
         (map_m[0], map_m[1]),

@@ -25,7 +25,6 @@ from onboard.messages import TILE_PX, Frame, FrameResult, Prior
 from onboard.pack.map_pack import MapPack
 from onboard.rectify import centre_ray
 from onboard.telemetry_messages import Attitude, Height
-from onboard.vehicle_fix import MAP_SIGMA_M
 from tools.integrity_appearance import another_day
 from tools.integrity_ground import Ground
 from tools.scores import inside_ellipse
@@ -45,7 +44,7 @@ TRIES = 200
 class Drawn:
     """A frame, what is told of it, and the truth: place of the vehicle and of the ground point
     under the picture's centre (lat_deg, lon_deg) in the imagery. map_error_m: how far (east,
-    north) that shows everything from where it is, drawn from the stated sigma."""
+    north) that shows everything from where it is, drawn."""
 
     frame: Frame
     attitude: Attitude
@@ -57,8 +56,9 @@ class Drawn:
     said: dict[str, Any]
 
 
-def draw(number: int, seed: int, ground: Ground, pack: MapPack) -> Drawn:
-    """The case of this number. Raises InputError where no draw shows enough ground."""
+def draw(number: int, seed: int, ground: Ground, pack: MapPack, map_error_m: float) -> Drawn:
+    """The case of this number. map_error_m: how far the map is off, 1 sigma per axis.
+    Raises InputError where no draw shows enough ground."""
     rng = np.random.default_rng([seed, number])
     for _ in range(TRIES):
         south, west, north, east = ground.areas[int(rng.integers(len(ground.areas)))]
@@ -91,7 +91,7 @@ def draw(number: int, seed: int, ground: Ground, pack: MapPack) -> Drawn:
         direction = rng.uniform(-math.pi, math.pi)
         away = prior_sigma_m * rng.uniform(*PRIOR_FAULT_SIGMAS)
         prior_off = away * np.array([math.sin(direction), math.cos(direction)])
-    map_error = rng.normal(0, MAP_SIGMA_M, 2)
+    map_error = rng.normal(0, map_error_m, 2)
     return Drawn(
         Frame(number, altered, name=f"{number:06d}"),
         Attitude(number, roll + off[0], pitch + off[1], yaw + off[2]),

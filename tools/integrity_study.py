@@ -18,6 +18,7 @@ from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.localize import Localizer
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_manifest import read_manifest
 from onboard.whole_file import write_whole
@@ -33,13 +34,15 @@ FRAMES, FLIGHTS = "frame", "flight"  # what a case is
 @dataclass(frozen=True)
 class Study:
     """imagery: what the frames are taken of, 'pack' for the pack's own tiles, 'world SEED' for
-    the procedural world. map_sha256: of the pack's manifest. case: FRAMES or FLIGHTS."""
+    the procedural world. map_sha256: of the pack's manifest. case: FRAMES or FLIGHTS.
+    map_error_m: how far the map is off in truth, 1 sigma per axis."""
 
     map: str
     map_sha256: str
     imagery: str
     seed: int
     case: str = FRAMES
+    map_error_m: float = MAP_SIGMA_M
 
 
 def run_study(
@@ -103,10 +106,10 @@ class _Worker:
         self.ground: Ground = open_ground(study.imagery, self.pack)
 
     def rows(self, number: int) -> list[Row]:
-        ground, seed = self.ground.on(number), self.study.seed
+        ground, seed, off_m = self.ground.on(number), self.study.seed, self.study.map_error_m
         if self.study.case == FLIGHTS:
-            return fly_one(number, seed, ground, self.pack, self.describer)
-        return judged(draw(number, seed, ground, self.pack), self.localizer, self.pack)
+            return fly_one(number, seed, ground, self.pack, self.describer, off_m)
+        return judged(draw(number, seed, ground, self.pack, off_m), self.localizer, self.pack)
 
 
 _worker: _Worker | None = None

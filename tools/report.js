@@ -70,6 +70,7 @@ function drawHeader() {
   const { pack } = run;
   byId("pack").textContent =
     `Map ${pack.name}, levels ${pack.levels.join(", ")}, model ${pack.model}; imagery: ${pack.imagery.join("; ")}` +
+    `; map error: ${pack.map_error}` +
     (pack.terrain ? `; terrain: ${pack.terrain}` : "") +
     `. ${pack.credits.length ? `© ${pack.credits.join("; ")}` : "Licence of the imagery unknown"}`;
   for (const note of run.notes) element(byId("notes"), "li", {}, note);

@@ -32,6 +32,7 @@ def report_data(run: RunRecord, pack: MapPack) -> dict[str, Any]:
             "model": pack.manifest.model.id,
             "levels": list(pack.levels),
             "imagery": [f"{i.name}, {i.date}" for i in pack.manifest.imagery],
+            "map_error": pack.manifest.map_error_said,
             "terrain": pack.manifest.terrain.name if pack.manifest.terrain else None,
             "credits": list(pack.manifest.credits()),
         },

@@ -32,6 +32,7 @@ from onboard.pack.pack_manifest import (
     PackFile,
     PackModel,
     TerrainSource,
+    without_nones,
 )
 from onboard.settings import settings_from_table
 from onboard.whole_file import partial_name, write_whole
@@ -114,8 +115,7 @@ class CellStore:
         return settings_from_table(table, StoreHeader, where)
 
     def put_header(self, header: StoreHeader) -> None:
-        table = dataclasses.asdict(header)
-        self._write(STORE_NAME, _text({k: v for k, v in table.items() if v is not None}))
+        self._write(STORE_NAME, _text(without_nones(dataclasses.asdict(header))))
 
     def cells(self) -> set[Cell]:
         """All that have anything."""

@@ -16,7 +16,6 @@ from onboard.geodesy import distance_m, enu_offset_m, offset_latlon
 from onboard.motion import ATTITUDE_SIGMA, YAW_SIGMA
 from onboard.outputs.moment import MAX_TRUSTED_ACCURACY_M
 from onboard.position_filter import ACCELERATION_DENSITY
-from onboard.vehicle_fix import MAP_SIGMA_M
 
 STEP_M = 20.0  # at most, between two points that are looked at
 MOST_POINTS = 200_000
@@ -82,13 +81,14 @@ def fly_route(
     level: int,
     agl_m: float,
     direction_sigma_rad: float,
+    map_sigma_m: float,
     speed_m_s: float,
     limit_m: float = MAX_TRUSTED_ACCURACY_M,
 ) -> RouteFigures:
     """route: (lat_deg, lon_deg), at least two. Where a frame's chance is below LOW none is
     counted on: visual motion carries the position, or nothing where there is no texture."""
     places, along_m = _points(route)
-    drift = _Drift(agl_m, direction_sigma_rad, speed_m_s)
+    drift = _Drift(agl_m, direction_sigma_rad, map_sigma_m, speed_m_s)
     points = []
     before_m = 0.0
     for (lat, lon), at_m in zip(places, along_m, strict=True):
@@ -122,24 +122,28 @@ def route_places(route: Sequence[Position], level: int) -> list[Place]:
     return list(dict.fromkeys(place_at(lat, lon, level) for lat, lon in places))
 
 
-def fix_sigma_m(match_sigma_m: float, agl_m: float, direction_sigma_rad: float) -> float:
+def fix_sigma_m(
+    match_sigma_m: float, agl_m: float, direction_sigma_rad: float, map_sigma_m: float
+) -> float:
     """Of a fix, one sigma per axis, as `onboard.vehicle_fix` adds it up."""
-    return math.sqrt(match_sigma_m**2 + (agl_m * direction_sigma_rad) ** 2 + MAP_SIGMA_M**2)
+    return math.sqrt(match_sigma_m**2 + (agl_m * direction_sigma_rad) ** 2 + map_sigma_m**2)
 
 
 class _Drift:
     """The position's sigma along the way, by the constants of the filter that flies."""
 
-    def __init__(self, agl_m: float, direction_sigma_rad: float, speed_m_s: float) -> None:
+    def __init__(
+        self, agl_m: float, direction_sigma_rad: float, map_sigma_m: float, speed_m_s: float
+    ) -> None:
         self._agl_m, self._direction_sigma_rad = agl_m, direction_sigma_rad
-        self._speed_m_s = speed_m_s
+        self._map_sigma_m, self._speed_m_s = map_sigma_m, speed_m_s
         # The way begins with a position: GNSS at the take-off, or a fix.
-        self._fix_m = fix_sigma_m(0.0, agl_m, direction_sigma_rad)
+        self._fix_m = self._of_fix(0.0)
         self._seen_m, self._unseen_s = 0.0, 0.0
 
     def over(self, found: Prediction | None, way_m: float) -> float:
         if found is not None and found.chance >= LOW:
-            self._fix_m = fix_sigma_m(found.sigma_m or 0.0, self._agl_m, self._direction_sigma_rad)
+            self._fix_m = self._of_fix(found.sigma_m or 0.0)
             self._seen_m = self._unseen_s = 0.0
             return self._fix_m
         if found is not None and found.findings.cover.plain <= SEEN_PLAIN:
@@ -155,6 +159,9 @@ class _Drift:
             + frames * (ATTITUDE_SIGMA * self._agl_m) ** 2
             + ACCELERATION_DENSITY / 3 * self._unseen_s**3
         )
+
+    def _of_fix(self, match_sigma_m: float) -> float:
+        return fix_sigma_m(match_sigma_m, self._agl_m, self._direction_sigma_rad, self._map_sigma_m)
 
 
 def _points(route: Sequence[Position]) -> tuple[list[Position], list[float]]:

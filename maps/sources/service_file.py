@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from onboard.errors import nearest_known
+from onboard.pack.map_error import check_map_sigma
 from onboard.settings import load_settings
 
 MAX_PARALLEL = 8
@@ -39,7 +40,8 @@ class ServiceFile:
     """url: a template with {z}, {x}, {y} ({-y} from the south), or {q} (quadkey); with
     {TileMatrix}, {TileRow}, {TileCol} for WMTS, or bare, to be asked by key and value; {s} one
     of subdomains; {key} the value of the environment variable key_env, which may also go into
-    the header key_header. levels: zooms there are, as 15-19. max_tiles: of one build.
+    the header key_header. levels: zooms there are, as 15-19. sigma_m: how far the
+    imagery is off, 1 sigma per axis. max_tiles: of one build.
     refresh_days: after so many a tile is asked for again, if it changed. cache: folder,
     relative to the file. blank_sha256: of tiles that only say that there is nothing.
     """
@@ -51,6 +53,7 @@ class ServiceFile:
     date: str | None = None
     licence: str | None = None
     attribution: str | None = None
+    sigma_m: float | None = None
     key_env: str | None = None
     key_header: str | None = None
     contact: str | None = None
@@ -140,6 +143,8 @@ def _check_limits(service: ServiceFile) -> None:
     ):
         if value is not None and not 0 < value <= most:
             raise ValueError(f"{name}: must lie between 0 and {most}")
+    if service.sigma_m is not None:
+        check_map_sigma("sigma_m", service.sigma_m)
     if service.tile_px not in (256, 512, 1024):
         raise ValueError("tile_px: must be 256, 512 or 1024")
     if service.date is not None and not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", service.date):

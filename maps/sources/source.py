@@ -20,7 +20,8 @@ class Source(ABC):
 
     files: what it was read from. native_level: the (fractional) level whose pixels are as
     large as its own. bounds_m: west, south, east, north in EPSG:3857. date: ISO 8601.
-    date, licence, attribution: None where the input does not say.
+    sigma_m: horizontal error, 1 sigma per axis. date, licence, attribution, sigma_m: None where
+    the input does not say.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source(ABC):
     date: str | None
     licence: str | None = None
     attribution: str | None = None
+    sigma_m: float | None = None
 
     @abstractmethod
     def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:

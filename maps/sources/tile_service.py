@@ -213,6 +213,7 @@ class ServiceSource(TileSource):
         super().__init__(self._fetched, (path,), service.date, service.tile_px, bounds_m)
         self.name = service.name or path.stem
         self.licence, self.attribution = service.licence, service.attribution
+        self.sigma_m = service.sigma_m
         self._lock = threading.Lock()
         self._ready: set[int] = set()
 

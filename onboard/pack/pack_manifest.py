@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onboard.errors import InputError
+from onboard.pack.map_error import check_map_sigma, map_error_said, map_sigma_m
 from onboard.pack.ordinary_file import open_within
 from onboard.pack.pack_rules import (
     FINEST_LEVEL,
@@ -66,15 +67,19 @@ class Bounds:
 
 @dataclass(frozen=True)
 class ImagerySource:
-    """One input of the build. date is ISO 8601 or 'unknown'."""
+    """One input of the build. date is ISO 8601 or 'unknown'. sigma_m: how far it is off, 1 sigma
+    per axis, None where nobody said; see `map_error`."""
 
     name: str
     date: str
     licence: str
     attribution: str
+    sigma_m: float | None = None
 
     def __post_init__(self) -> None:
         _check_texts(self.name, self.date, self.licence, self.attribution)
+        if self.sigma_m is not None:
+            check_map_sigma("sigma_m", self.sigma_m)
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,16 @@ class Manifest:
     def tile_count(self, level: int) -> int:
         return sum(s.count for s in self.shards if s.level == level)
 
+    @property
+    def map_sigma_m(self) -> float:
+        """How far the map is off, 1 sigma per axis."""
+        return map_sigma_m([s.sigma_m for s in self.imagery])
+
+    @property
+    def map_error_said(self) -> str:
+        """The same for people."""
+        return map_error_said([s.sigma_m for s in self.imagery])
+
     def credits(self) -> tuple[str, ...]:
         """Whom the imagery's and the terrain's licences ask to name, and which these are."""
         sources = (*self.imagery, *((self.terrain,) if self.terrain else ()))
@@ -240,15 +255,16 @@ def parse_manifest(data: bytes, pack: Path) -> Manifest:
 
 def manifest_text(manifest: Manifest) -> str:
     """The JSON that `read_manifest` reads."""
-    return json.dumps(_said(dataclasses.asdict(manifest)), indent=1, ensure_ascii=False) + "\n"
+    table = without_nones(dataclasses.asdict(manifest))
+    return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 
-def _said(value: Any) -> Any:
+def without_nones(value: Any) -> Any:
     """Without the keys whose value is None: a missing key means the same."""
     if isinstance(value, dict):
-        return {k: _said(v) for k, v in value.items() if v is not None}
+        return {k: without_nones(v) for k, v in value.items() if v is not None}
     if isinstance(value, (list, tuple)):
-        return [_said(v) for v in value]
+        return [without_nones(v) for v in value]
     return value
 
 

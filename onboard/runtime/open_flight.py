@@ -241,6 +241,7 @@ def _said(
         f"map {pack.path.name}: {sum(map(pack.manifest.tile_count, pack.levels))} tiles at "
         f"levels {', '.join(map(str, pack.levels))}",
         f"map signature: {found.said}",
+        f"map error: {pack.manifest.map_error_said}",
         f"{equipment.describer.bundle.id} runs on {network.runs_on}",
         f"camera {without_password(settings).camera}, {settings.frame_hz:g} frames/s at most",
         f"autopilot at {settings.link.address}, told by "

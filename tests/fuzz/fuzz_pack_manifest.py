@@ -36,7 +36,13 @@ TOKENS = (
     *(b'"files":', b'"shards":', b'"levels":[', b'"path":"../', b'"path":"/etc/', b'"count":-1'),
     *(b'"size":1e999', b"NaN", b"Infinity", b"null", b"\\u202e", b"\\ud800", b"\\u0000", b"\xef"),
     *(b'"level":31', b"99999999999999999999", b'"cell_col":', b'"sha256":"', b"manifest.json"),
-    *(TERRAIN + b'"level":9,"sigma_m":1.0}', b'"serial":', b'"expires":"9999-12-31"', b"[" * 99),
+    *(
+        TERRAIN + b'"level":9,"sigma_m":1.0}',
+        b'"sigma_m":',
+        b'"serial":',
+        b'"expires":"9999-12-31"',
+        b"[" * 99,
+    ),
 )
 
 

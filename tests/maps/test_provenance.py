@@ -7,8 +7,10 @@ from maps.provenance import Provenance, imagery_sources
 from onboard.errors import InputError
 
 
-def source(date, name="x", licence=None, attribution=None):
-    return SimpleNamespace(date=date, name=name, licence=licence, attribution=attribution)
+def source(date, name="x", licence=None, attribution=None, sigma_m=None):
+    return SimpleNamespace(
+        date=date, name=name, licence=licence, attribution=attribution, sigma_m=sigma_m
+    )
 
 
 INPUTS = [Path("a.tif"), Path("b.csv")]
@@ -49,3 +51,25 @@ def test_an_unknown_licence_is_pointed_out(capsys):
     assert said.count("\n") == 1 and "b.csv: its licence is unknown" in said
     imagery_sources(INPUTS, GROUPS, Provenance(licences=("CC0",)))
     assert not capsys.readouterr().err
+
+
+def sigmas(groups, *said):
+    found = imagery_sources(INPUTS, groups, Provenance(licences=("CC0",), sigmas_m=said))
+    return [source.sigma_m for source in found]
+
+
+def test_the_error_is_the_persons_then_the_inputs_own_and_that_of_its_worst_part():
+    assert sigmas(GROUPS) == [None, None]
+    assert sigmas(GROUPS, 8.0) == [8.0, 8.0]
+    assert sigmas(GROUPS, 0.1, 5.0) == [0.1, 5.0]
+    told = [[source("2024", sigma_m=4.0)], [source("2021", sigma_m=1.0), source(None, sigma_m=2.0)]]
+    assert sigmas(told) == [4.0, 2.0] and sigmas(told, 6.0) == [6.0, 6.0]
+    assert sigmas([told[0], [*told[1], source(None)]]) == [4.0, None]
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, float("nan"), float("inf"), 1e9, 12.1])
+def test_an_error_that_no_map_can_be_flown_with_is_one_sentence(value):
+    with pytest.raises(InputError, match=r"^--map-sigma-m is .*: give .* above 0 and up to 12; .*"):
+        sigmas(GROUPS, value)
+    with pytest.raises(InputError, match="--map-sigma-m: given 3 times for 2 inputs"):
+        sigmas(GROUPS, 1.0, 2.0, 3.0)

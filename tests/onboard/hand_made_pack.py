@@ -60,8 +60,11 @@ def write_shards(folder: Path, tables: list[TileTable]) -> list[Shard]:
     return shards
 
 
-def write_pack(folder: Path, tables: list[TileTable], ef: int = 256) -> Path:
-    """A pack of these tiles, all of one level, over one grey tile of imagery."""
+def write_pack(
+    folder: Path, tables: list[TileTable], ef: int = 256, sigma_m: float | None = None
+) -> Path:
+    """A pack of these tiles, all of one level, over one grey tile of imagery. sigma_m: the
+    imagery's error, as said."""
     folder.mkdir(parents=True)
     imagery = MBTilesWriter(folder / IMAGERY_NAME)
     grey = encode_tile(np.full((256, 256, 3), 90, np.uint8))
@@ -77,7 +80,7 @@ def write_pack(folder: Path, tables: list[TileTable], ef: int = 256) -> Path:
         replace(MODEL, descriptor_dim=tables[0].descriptors.shape[1]),
         Bounds(-1.0, 60.0, 1.0, 61.0),
         (LEVEL,),
-        (ImagerySource("hand-made", "unknown", "none", "none"),),
+        (ImagerySource("hand-made", "unknown", "none", "none", sigma_m),),
         IndexParameters(ef=ef),
         tuple(entries),
         tuple(describe_file(folder, name) for name in names),

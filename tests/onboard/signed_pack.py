@@ -17,7 +17,7 @@ def make_signed_pack(
     folder: Path, expires: str | None = None, serial: int | None = None, seed: int = 1
 ) -> tuple[Path, MapTrust]:
     """folder/area.pack, and trust in its key with a list of accepted maps of its own."""
-    pack = write_pack(folder / "area.pack", [square_table(4, seed)])
+    pack = write_pack(folder / "area.pack", [square_table(4, seed)], sigma_m=2.5)
     private, public, _ = make_key(folder / "keys")
     sign_pack(pack, read_private_key(private), expires, serial, SIGNED_S)
     return pack, MapTrust(read_public_keys(public), folder / "state" / "accepted_maps.json")

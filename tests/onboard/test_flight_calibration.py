@@ -17,9 +17,9 @@ from onboard.flight_calibration import (
 )
 from onboard.geodesy import enu_offset_m
 from onboard.messages import Fix, Floats
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.protection import PROTECTION_SIGMAS
 from onboard.telemetry_messages import Attitude, Height
-from onboard.vehicle_fix import MAP_SIGMA_M
 from tests.onboard.flights import LAT_DEG, LON_DEG, SECOND, fix
 
 DIRECTION_SIGMA = math.radians(5.0)
@@ -38,9 +38,11 @@ def flown(
     map_shift: tuple[float, float] = (1.0, -4.0),
     forward: float = math.tan(math.radians(9.0)),
     seconds: int = 300,
+    map_sigma_m: float = MAP_SIGMA_M,
 ) -> FlightCalibration:
     """A fix a second, the headings in turn for 30 s each."""
-    calibration, rng = FlightCalibration(DIRECTION_SIGMA), np.random.default_rng(4)
+    calibration = FlightCalibration(DIRECTION_SIGMA, map_sigma_m)
+    rng = np.random.default_rng(4)
     for second in range(seconds):
         heading = headings[second // 30 % len(headings)]
         apart = error(heading, map_shift, forward, AGL_M) + rng.normal(0.0, 1.5, 2)
@@ -66,6 +68,14 @@ def test_turns_tell_the_map_from_the_mounting() -> None:
     for heading in (0.7, 2.0, 5.5):
         assert left_over(calibration, heading) < 2.0
         assert left_over(calibration, heading, agl_m=60.0) < 2.5
+
+
+def test_a_map_that_says_it_is_off_far_is_corrected_far_and_forgotten_as_far() -> None:
+    headings, shift = [0.0, 1.6, 3.1, 4.7], (18.0, -12.0)
+    told = flown(headings, shift, 0.0, map_sigma_m=8.0)
+    assert told.mean[:2] == pytest.approx(shift, abs=1.5)
+    later = told.noise_m2(fix(9000, sigma_m=12.0), Sight(0.0, 1.0))[1]
+    assert later == pytest.approx(8.0**2, rel=0.01)
 
 
 def test_a_single_heading_corrects_itself_and_admits_that_it_knows_no_other() -> None:

@@ -154,6 +154,24 @@ def test_gnss_can_be_left_out_by_settings(area: Area) -> None:
     assert navigator.mode_at(0) is Mode.LOST
 
 
+def test_what_the_map_says_of_its_error_is_in_every_fix_and_estimate(area: Area) -> None:
+    def flown(sigma_m: float | None) -> tuple[FrameResult, Estimate]:
+        said = tuple(replace(s, sigma_m=sigma_m) for s in area.pack.manifest.imagery)
+        manifest = replace(area.pack.manifest, imagery=said)
+        pack = MapPack.of_manifest(area.pack.path, manifest, check_hashes=False)
+        navigator = Navigator(pack, area.describer, CAMERA, NavigatorSettings(use_gnss=False))
+        results = [r for r in map(navigator.handle, area.events()) if r is not None]
+        estimate = navigator.estimate_at((FRAMES - 1) * SECOND)
+        assert results[-1].fix is not None and estimate is not None
+        return results[-1], estimate
+
+    (silent, silent_now), (told, told_now) = flown(None), flown(8.0)
+    more = told.fix.covariance - silent.fix.covariance  # type: ignore[union-attr]
+    np.testing.assert_allclose(more, (8.0**2 - 3.0**2) * np.eye(2), atol=1e-6)
+    assert told.fix.protection_m > 8.0 * 4.0  # type: ignore[union-attr]
+    assert told_now.protection_m > 2.0 * silent_now.protection_m  # type: ignore[operator]
+
+
 def changed(frame: Frame, **changes: object) -> list[Event]:
     return [replace(frame, **changes)]  # type: ignore[arg-type]
 

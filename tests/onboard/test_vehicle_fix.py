@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from onboard.camera import Camera, Mounting
 from onboard.geodesy import distance_m, latlon_to_pixel, offset_latlon, pixel_size_m
 from onboard.messages import Frame, Match, TileId, View
+from onboard.pack.map_error import MAP_SIGMA_M
 from onboard.rectify import rectify
 from onboard.telemetry_messages import Attitude, Height
-from onboard.vehicle_fix import MAP_SIGMA_M, nadir_covariance, vehicle_fix
+from onboard.vehicle_fix import nadir_covariance, vehicle_fix
 
 LEVEL = 18
 VEHICLE = (47.3, 8.6)
@@ -64,7 +65,7 @@ def test_gives_the_vehicle_back_despite_wrong_height_and_yaw(
     centre = offset_latlon(*VEHICLE, -true_view.nadir_east_m, -true_view.nadir_north_m)
     view = seen(agl_m, tilt_deg, yaw, height_error, yaw_error)
     match = matched(view, centre, 1.0 / height_error, -yaw_error)
-    fix = vehicle_fix(match, view, 0.02, NEAR)
+    fix = vehicle_fix(match, view, 0.02, MAP_SIGMA_M, NEAR)
     assert (
         distance_m(fix.lat_deg, fix.lon_deg, *VEHICLE)
         < 0.01 * agl_m * math.tan(math.radians(tilt_deg)) + 0.05
@@ -75,13 +76,13 @@ def test_gives_the_vehicle_back_despite_wrong_height_and_yaw(
 
 def test_the_matchs_covariance_turns_into_east_north_metres() -> None:
     view = seen(100.0, 0.0, 0.0)
-    fix = vehicle_fix(matched(view, VEHICLE), view, 1e-9, NEAR)
+    fix = vehicle_fix(matched(view, VEHICLE), view, 1e-9, 8.0, NEAR)
     east_m, north_m = pixel_size_m(VEHICLE[0], LEVEL)
     expected = [
         [4.0 * east_m**2, -1.0 * east_m * north_m],
         [-1.0 * east_m * north_m, 2.0 * north_m**2],
     ]
-    of_the_match = fix.covariance - MAP_SIGMA_M**2 * np.eye(2)
+    of_the_match = fix.covariance - 8.0**2 * np.eye(2)
     np.testing.assert_allclose(of_the_match, expected, rtol=1e-6)
     assert fix.protection_m > 3 * math.sqrt(np.linalg.eigvalsh(fix.covariance)[-1])
 

@@ -22,6 +22,7 @@ def test_a_study_counts_its_fixes_and_goes_on_where_it_was_killed(small_area, tm
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert study(small_area, whole, "--frames", "4") == 0
     figures = json.loads((whole / "integrity.json").read_text())
+    assert figures["map_sigma_m"] == figures["map_error_m"] == 3.0
     for name in ("with prior", "without prior"):
         found = figures[name]
         assert found["frames"] == 4 == found["fixes"] + sum(found["refused"].values())
@@ -44,7 +45,7 @@ def test_a_flight_claims_at_every_moment(small_area, monkeypatch):
     bundle = load_bundle()
     pack = MapPack.open(small_area.pack, bundle)
     describer = Describer(bundle)
-    rows = integrity_flights.fly_one(0, 1, open_ground("pack", pack), pack, describer)
+    rows = integrity_flights.fly_one(0, 1, open_ground("pack", pack), pack, describer, 3.0)
     times = [row["time_s"] for row in rows]
     assert times[0] == integrity_flights.GNSS_S and times[-1] >= 28.0
     step_s = integrity_flights.CLAIM_S

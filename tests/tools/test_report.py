@@ -80,6 +80,7 @@ def test_the_page_shows_the_run(pack):
     assert (refused["reason"], refused["stage"], refused["detail"]) == ("ambiguous", "gate", "0.97")
     assert refused["xy"] == data["truth"][1][1:]
     assert data["refusals"] == {"ambiguous": 1}
+    assert data["pack"]["map_error"].startswith("3 m (1 sigma per axis), assumed")
     assert [p["mode"] for p in data["track"]] == ["tracking", "lost"]
     assert data["latency"] == [{"stage": "locate", "median": 5.0, "p95": 5.0}]
     summary = dict(data["summary"])

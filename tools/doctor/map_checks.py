@@ -23,7 +23,8 @@ def manifest(subject: Subject) -> Finding:
     found = subject.manifest.get()
     levels = ", ".join(map(str, found.levels))
     return good(
-        f"format {found.format_version}, levels {levels}, {found.size_bytes() / 1e6:.0f} MB"
+        f"format {found.format_version}, levels {levels}, {found.size_bytes() / 1e6:.0f} MB; "
+        f"off by {found.map_error_said}"
     )
 
 

@@ -12,6 +12,7 @@ from maps.provenance import Provenance
 from maps.terrain import open_dems
 from onboard.errors import InputError
 from onboard.model_bundle import load_bundle
+from onboard.pack.map_error import MAP_SIGMA_M
 from tools.map.dem_options import DEM_FACTS, add_dem_arguments, chosen_dems
 from tools.map.mission_options import (
     add_mission_arguments,
@@ -73,6 +74,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--attribution", "whom to credit"),
     ):
         said.add_argument(option, action="append", default=[], help=meaning)
+    said.add_argument(
+        "--map-sigma-m",
+        action="append",
+        default=[],
+        type=float,
+        help="how far it is off, horizontally, 1 sigma per axis: 0.1 with ground control, 3-10 of "
+        "tile services and of surveys without (default: what the service's file says; where "
+        f"nobody says it, {MAP_SIGMA_M:g} is assumed in flight)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +103,11 @@ def run(args: argparse.Namespace) -> int:
         agl_m=agl_m,
         crs=args.crs,
         provenance=Provenance(
-            tuple(args.source), tuple(args.date), tuple(args.licence), tuple(args.attribution)
+            tuple(args.source),
+            tuple(args.date),
+            tuple(args.licence),
+            tuple(args.attribution),
+            tuple(args.map_sigma_m),
         ),
         replace=args.force,
         backend=chosen_backend(args),

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         assessment = assess(
             pack, describer, what, args.places, places, today, out / "examined.jsonl", bar
         )
-    figures = _fly(positions, assessment, setting, args) if positions else None
+    figures = _fly(positions, assessment, setting, pack, args) if positions else None
     notes = (runs, *setting.notes, *(route.notes if route else ()), *_about_sampling(assessment))
     stored = _write(out, pack, assessment, figures, notes, args, today)
     for line in (*notes, *stored):
@@ -107,7 +107,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fly(
-    positions: list[Position], assessment: Assessment, setting: Setting, args: argparse.Namespace
+    positions: list[Position],
+    assessment: Assessment,
+    setting: Setting,
+    pack: MapPack,
+    args: argparse.Namespace,
 ) -> RouteFigures:
     return fly_route(
         positions,
@@ -115,6 +119,7 @@ def _fly(
         setting.level,
         setting.agl_m,
         math.radians(setting.camera.mounting.sigma_deg),
+        pack.manifest.map_sigma_m,
         args.speed_m_s,
         args.limit_m,
     )

@@ -207,7 +207,8 @@ def _figures(
         ("footprint", f"{what.footprint.width_m:.0f} x {what.footprint.height_m:.0f} m"),
     ]
     if sigmas:
-        fix = fix_sigma_m(sigmas[len(sigmas) // 2], what.footprint.agl_m, 0.0)
+        middle, agl_m = sigmas[len(sigmas) // 2], what.footprint.agl_m
+        fix = fix_sigma_m(middle, agl_m, 0.0, pack.manifest.map_sigma_m)
         rows.append(("a fix without the camera's direction error, one sigma", f"{fix:.1f} m"))
     if assessment.age_years is not None:
         rows.append(("age of the imagery", f"{assessment.age_years:.1f} years"))
@@ -215,6 +216,7 @@ def _figures(
         (f"imagery {s.name}", f"{s.date}, {s.licence}, {s.attribution}")
         for s in pack.manifest.imagery
     ]
+    rows.append(("the map's own error", pack.manifest.map_error_said))
     if figures is not None:
         rows += [
             ("length of the way", f"{figures.length_m:.0f} m"),

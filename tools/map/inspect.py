@@ -68,7 +68,9 @@ def describe_pack(pack: MapPack, found: FoundPack) -> list[str]:
         lines.append(
             f"source      {source.name}: date {source.date}, licence {source.licence}, "
             f"attribution {source.attribution}"
+            + ("" if source.sigma_m is None else f", sigma {source.sigma_m:g} m")
         )
+    lines.append(f"map error   {manifest.map_error_said}")
     terrain = manifest.terrain
     if terrain is None:
         lines.append("terrain     none")
@@ -104,6 +106,8 @@ def pack_table(pack: MapPack, found: FoundPack) -> dict[str, Any]:
             for level in pack.levels
         ],
         "imagery": [dataclasses.asdict(source) for source in manifest.imagery],
+        "map_sigma_m": manifest.map_sigma_m,
+        "map_error_said": manifest.map_error_said,
         "terrain": None if manifest.terrain is None else dataclasses.asdict(manifest.terrain),
     }
 

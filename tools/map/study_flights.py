@@ -94,8 +94,9 @@ def drawn_frames(
                 rows.append(before)
                 yield before
                 continue
+            within, off_m = _Within(dressed, place.bounds), pack.manifest.map_sigma_m
             try:
-                drawn = draw(number, SEED, _Within(dressed, place.bounds), pack)
+                drawn = draw(number, SEED, within, pack, off_m)
             except InputError:
                 continue  # the imagery ends here
             if drawn.said["faults"]:

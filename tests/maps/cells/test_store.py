@@ -17,7 +17,7 @@ HEADER = StoreHeader(
     13,
     (17, 18),
     PackModel("m", "0" * 64, 256),
-    (ImagerySource("a", "2021", "CC0", "someone"),),
+    (ImagerySource("a", "2021", "CC0", "someone", 8.0), ImagerySource("b", "", "", "")),
     False,
     TerrainSource("dem", "2020", "CC0", "someone", "EGM96", 13, 2.0),
 )

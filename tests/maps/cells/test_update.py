@@ -4,10 +4,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from shapely.geometry import box
 
 from maps.build import BuildRequest, build_pack
 from maps.cells.store import CellStore, Step
 from maps.cells.update import end_update
+from maps.cut import CutRequest, cut_pack
 from maps.provenance import Provenance
 from onboard.describe import Describer
 from onboard.errors import InputError
@@ -194,6 +196,23 @@ def test_a_pack_that_was_stopped_takes_the_new_word_on_its_imagery(tmp_path, bun
     for name in ("a.pack", "b.pack"):
         build(bundle, [west], tmp_path / name, **words)
     assert same_files(tmp_path / "a.pack", tmp_path / "b.pack")
+
+
+def test_a_new_word_on_the_maps_error_describes_nothing_again(tmp_path, bundle, described):
+    west, east = west_and_east(tmp_path)
+    store = str(tmp_path / "s")
+    before = build(bundle, [west, east], tmp_path / "a.pack", store=store)
+    assert MapPack.open(tmp_path / "a.pack").manifest.map_sigma_m == 3.0
+    described.clear()
+    words = {"store": store, "provenance": Provenance(sigmas_m=(0.2, 8.0))}
+    done = build(bundle, [west, east], tmp_path / "b.pack", **words)
+    assert not described and done.cells_there == 4 and done.tiles == before.tiles
+    # A cut may show the good imagery alone, but nobody knows.
+    cut_pack(CutRequest(store, tmp_path / "c.pack", box(-180.0, -85.0, 180.0, 85.0)))
+    for name in ("b.pack", "c.pack"):
+        assert MapPack.open(tmp_path / name).manifest.map_sigma_m == 8.0
+    build(bundle, [west, east], tmp_path / "d.pack", store=store)
+    assert same_files(tmp_path / "a.pack", tmp_path / "d.pack")
 
 
 def test_an_existing_pack_is_refused_before_any_work(tmp_path, bundle):

@@ -24,20 +24,29 @@ def prediction(place: Place, chance: float, plain: float) -> Prediction:
     return Prediction(findings, chance, chance, why, 0.6)
 
 
-def figures(bad_from_m: float, bad_to_m: float, plain: float = 0.0, **options):
+def figures(
+    bad_from_m: float, bad_to_m: float, plain: float = 0.0, map_sigma_m: float = 3.0, **options
+):
     """1 km to the east, bad in between."""
     places = {}
     for metres in range(0, 1001, 5):
         (place,) = route_places([east(metres), east(metres + 0.01)], LEVEL)
         bad = bad_from_m <= metres < bad_to_m
         places.setdefault(place, prediction(place, 0.1 if bad else 0.95, plain if bad else 0.0))
-    return fly_route([START, east(1000)], places, LEVEL, AGL_M, SIGMA_RAD, SPEED, **options)
+    return fly_route(
+        [START, east(1000)], places, LEVEL, AGL_M, SIGMA_RAD, map_sigma_m, SPEED, **options
+    )
 
 
 def test_good_ground_is_flyable_with_the_accuracy_of_a_fix():
     found = figures(0, 0)
     assert found.localizable == 1.0 and found.blind == () and found.is_flyable
     assert found.worst_sigma_m == pytest.approx(math.hypot(3.0, 0.6, AGL_M * SIGMA_RAD), rel=1e-6)
+
+
+def test_a_map_that_is_off_further_makes_every_fix_worse():
+    found = figures(0, 0, map_sigma_m=8.0)
+    assert found.worst_sigma_m == pytest.approx(math.hypot(8.0, 0.6, AGL_M * SIGMA_RAD), rel=1e-6)
 
 
 def test_a_blind_stretch_is_measured_in_metres_and_seconds():
@@ -63,7 +72,7 @@ def test_the_limit_is_the_persons():
 
 
 def test_off_the_map_is_blind_and_said():
-    found = fly_route([START, east(400)], {}, LEVEL, AGL_M, SIGMA_RAD, SPEED)
+    found = fly_route([START, east(400)], {}, LEVEL, AGL_M, SIGMA_RAD, 3.0, SPEED)
     assert found.localizable == 0.0 and found.off_map_m == pytest.approx(400, abs=1)
     assert found.longest is not None and found.longest.why == "no imagery"
 

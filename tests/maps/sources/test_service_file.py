@@ -23,6 +23,7 @@ def test_what_is_not_said_is_polite(write, tmp_path):
     assert service.name == "map" and service.cache == tmp_path
     assert service.zooms == tuple(range(10, 19)) and service.scheme is Scheme.XYZ
     assert load_service(write(XYZ + 'cache = "kept"')).cache == tmp_path / "kept"
+    assert service.sigma_m is None and load_service(write(XYZ + "sigma_m = 4")).sigma_m == 4.0
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,8 @@ def test_what_is_not_said_is_polite(write, tmp_path):
         ('levels = "1"', "key 'url' is missing"),
         ('url = "https://x.org/{z}/{x}/{y}"', "key 'levels' is missing"),
         (XYZ + "rate = 3", "unknown key 'rate'"),
+        (XYZ + "sigma_m = 0", "sigma_m is 0.0: give .* above 0 and up to 12"),
+        (XYZ + "sigma_m = nan", "sigma_m is nan: give"),
         (XYZ.replace("{y}", "{yy}"), r"unknown placeholder \{yy\}; did you mean 'y'"),
         (XYZ.replace("/{y}", ""), r"needs \{z\}, \{x\} and \{y\}"),
         (XYZ.replace("https", "ftp"), "must begin with https"),

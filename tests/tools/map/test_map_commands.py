@@ -1,5 +1,7 @@
 """The three map commands as a person runs them."""
 
+import json
+
 import cv2
 import pytest
 
@@ -22,9 +24,26 @@ def test_inspect_says_what_is_in_it_and_draws_it(pack, tmp_path, capsys):
     said = capsys.readouterr().out
     for word in ("bounds", "km2", "model", f"level {LEVEL}", "licence CC0", "date unknown"):
         assert word in said
+    assert "map error   3 m (1 sigma per axis), assumed: the map does not say" in said
     drawn = cv2.imread(str(tmp_path / "o.png"))
     assert drawn is not None and drawn.std() > 20
     assert [p.name for p in tmp_path.iterdir()] == ["o.png"]
+
+
+def test_the_maps_error_is_said_at_the_build_and_told_by_inspect(pack, tmp_path, capsys):
+    words = ["map", "build", str(pack.parent / "a.tif"), "--levels", str(LEVEL), "--out"]
+    said = ["--licence", "CC0", "--map-sigma-m"]
+    assert main([*words, str(tmp_path / "b.pack"), *said, "1e9"]) == 2
+    refused = capsys.readouterr().err
+    assert refused.count("\n") == 1 and "--map-sigma-m is 1000000000.0: give" in refused
+    assert main([*words, str(tmp_path / "b.pack"), *said, "8"]) == 0
+    capsys.readouterr()
+    assert main(["map", "inspect", str(tmp_path / "b.pack"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["map_sigma_m"] == 8.0 and told["imagery"][0]["sigma_m"] == 8.0
+    assert main(["map", "inspect", str(tmp_path / "b.pack")]) == 0
+    told = capsys.readouterr().out
+    assert ", sigma 8 m" in told and "8 m (1 sigma per axis), as said when the map was" in told
 
 
 def test_verify_passes_a_good_pack(pack, capsys):
