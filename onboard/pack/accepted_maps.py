@@ -64,9 +64,13 @@ class AcceptedMaps:
         """'' when there is none. A day that has certainly come."""
         return max((m.issued for m in self.maps), default="")
 
+    def newest(self, pack: str) -> Accepted | None:
+        """Of a pack's name; None when none of that name was accepted."""
+        return next((m for m in self.maps if m.pack == pack), None)
+
     def check(self, pack: Path, signed: Signed) -> None:
         """Raises InputError: older than what was accepted, or as old and another."""
-        last = next((m for m in self.maps if m.pack == signed.pack), None)
+        last = self.newest(signed.pack)
         if last is None or signed.serial > last.serial:
             return
         if signed.serial < last.serial:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onboard.errors import InputError
-from onboard.pack.accepted_maps import AcceptedMaps, accept, read_accepted
+from onboard.pack.accepted_maps import Accepted, AcceptedMaps, accept, read_accepted
 from onboard.pack.pack_manifest import MANIFEST_NAME, Manifest, manifest_bytes, parse_manifest
 from onboard.pack.pack_signature import (
     SIGNATURE_NAME,
@@ -77,7 +77,10 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
             f"{path / MANIFEST_NAME}: the pack is named '{manifest.name}', its signature is of "
             f"'{signed.pack}'; sign it again"
         )
-    return FoundPack(path, manifest, digest, signature, True, _checked(signed, today))
+    said = _checked(signed, today)
+    if trust.accepted is not None:
+        said += _after(accepted.newest(signed.pack), signed)
+    return FoundPack(path, manifest, digest, signature, True, said)
 
 
 def take(found: FoundPack, trust: MapTrust | None) -> None:
@@ -110,10 +113,17 @@ def _today(unix_s: float) -> str:
 
 def _checked(signed: Signed, today: str) -> str:
     until = f"until {signed.expires}" if signed.expires else "without end"
-    said = f"signed by key {signed.key_id}, serial {signed.serial}, {until}"
+    said = f"signed by key {signed.key_id} as '{signed.pack}', serial {signed.serial}, {until}"
     if today < signed.issued:
         said += f"; this machine's clock says {today}, before it was signed: set it"
     return said
+
+
+def _after(last: Accepted | None, signed: Signed) -> str:
+    """Serials count by name: of one that was never here, no older pack can be told."""
+    if last is None:
+        return f"; no map named '{signed.pack}' was taken here before"
+    return f"; newer than serial {last.serial} taken before" if signed.serial > last.serial else ""
 
 
 def _unchecked(path: Path) -> tuple[PackSignature | None, str]:

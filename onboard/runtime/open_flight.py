@@ -238,8 +238,9 @@ def _said(
     settings, pack = equipment.settings, equipment.pack
     network = equipment.describer.network
     said = [
-        f"map {pack.path.name}: {sum(map(pack.manifest.tile_count, pack.levels))} tiles at "
-        f"levels {', '.join(map(str, pack.levels))}",
+        f"map '{pack.manifest.name}' in {pack.path.name}: "
+        f"{sum(map(pack.manifest.tile_count, pack.levels))} tiles at levels "
+        f"{', '.join(map(str, pack.levels))}",
         f"map signature: {found.said}",
         f"map error: {pack.manifest.map_error_said}",
         f"{equipment.describer.bundle.id} runs on {network.runs_on}",

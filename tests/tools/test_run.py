@@ -22,6 +22,7 @@ from onboard.describe import Describer
 from onboard.geodesy import offset_latlon
 from onboard.model_bundle import load_bundle
 from onboard.pack.map_pack import MapPack
+from onboard.pack.pack_manifest import read_manifest
 from onboard.recording.reader import Recording, SentStep
 from onboard.recording.replay import replay
 from tests.tools.autopilot_peer import AutopilotPeer
@@ -113,6 +114,8 @@ def test_it_flies_ends_with_no_position_and_replays(site, peer, small_area):
     assert found, err
     assert process.returncode == 0, err
     assert "runs on" in out and "recording to" in out
+    name = read_manifest(small_area.pack).name
+    assert f"map '{name}' in area.pack: " in out and "map signature: not signed" in out
     _, last = peer.of("GPS_INPUT")[-1]
     assert last.fix_type == 1
     good = fixes(peer)[-1][1]

@@ -41,7 +41,9 @@ def sign_again(folder, pack, **options):
 def test_a_signed_pack_is_found_and_says_so(signed):
     pack, trust = signed
     found = find_pack(pack, trust, SIGNED_S)
-    assert found.said == (f"signed by key {trust.keys[0].id}, serial {SERIAL}, until 2027-06-01")
+    said = f"signed by key {trust.keys[0].id} as 'area', serial {SERIAL}, until 2027-06-01"
+    assert find_pack(pack, MapTrust(trust.keys), SIGNED_S).said == said  # a replay
+    assert found.said == f"{said}; no map named 'area' was taken here before"
     assert found.trusted
     assert found.signature is not None and found.signature.signed.pack == "area"
 
@@ -140,6 +142,17 @@ def test_an_older_pack_is_refused_after_a_newer_one(signed, tmp_path):
     with pytest.raises(InputError, match=f"has accepted serial {SERIAL + 5} of 'area'"):
         find_pack(pack, trust, SIGNED_S)
     find_pack(pack, MapTrust(trust.keys), SIGNED_S)  # a replay has no such list
+
+
+def test_it_says_what_was_taken_here_before(signed, tmp_path):
+    pack, trust = signed
+    take(find_pack(pack, trust, SIGNED_S), trust)
+    assert find_pack(pack, trust, SIGNED_S).said.endswith(f"serial {SERIAL}, until 2027-06-01")
+    sign_again(tmp_path, pack, serial=SERIAL + 5)
+    said = find_pack(pack, trust, SIGNED_S).said
+    assert said.endswith(
+        f"serial {SERIAL + 5}, without end; newer than serial {SERIAL} taken before"
+    )
 
 
 def test_two_packs_of_one_serial_are_not_both_taken(signed, tmp_path):

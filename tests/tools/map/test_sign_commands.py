@@ -63,18 +63,21 @@ def test_signing_with_the_public_key_is_told(pack, keys, capsys):
 
 
 def test_inspect_tells_programs_the_same(pack, keys, capsys):
-    assert sign(pack, keys, "--serial", "41") == 0
+    assert sign(pack, keys, "--serial", "41", "--expires", "2099-01-01") == 0
     capsys.readouterr()
     assert main(["map", "inspect", str(pack), "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
-    assert table["signature"]["serial"] == 41 and table["trusted"] is False
+    assert table["signature"]["serial"] == 41 and table["signature"]["expires"] == "2099-01-01"
+    assert table["signature"]["pack"] == table["name"] and table["trusted"] is False
     assert table["imagery"][0]["attribution"] == "none" and table["terrain"] is None
     public = str(keys / "public.pem")
     assert main(["map", "inspect", str(pack), "--json", "--map-public-key", public]) == 0
     assert json.loads(capsys.readouterr().out)["trusted"] is True
     assert main(["map", "inspect", str(pack)]) == 0
     said = capsys.readouterr().out
-    assert "serial 41" in said and "attribution none" in said and "terrain     none" in said
+    assert f"name        {table['name']}\n" in said
+    assert f"as '{table['name']}', serial 41, until 2099-01-01, so it says" in said
+    assert "attribution none" in said and "terrain     none" in said
 
 
 def test_inspect_of_a_damaged_signature_tells_it(pack, keys, capsys):
