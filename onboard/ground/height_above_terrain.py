@@ -5,7 +5,8 @@ Barometers drift and elevation models lie too high or too low, so the difference
 on the ground while the vehicle is disarmed, which is height above home plus the terrain there;
 where that was not heard, as Pilotage began in the air, at the autopilot's origin; else by what
 height above home says over a map that is nearly level. The rangefinder goes on correcting it,
-and what is left the matches take out (`flight_calibration`).
+and what is left the matches take out (`flight_calibration`). The place where the autopilot says
+that it stands may be a spoofer's: where several matches contradict the height, they are believed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from dataclasses import replace
 
 from onboard.autopilot.heights import CLEARANCE, HOME_SIGMA_M, RANGEFINDER, TERRAIN
 from onboard.ground.ground_below import GroundBelow, Spread
+from onboard.ground.match_place import match_place
 from onboard.ground.relief import Relief
 from onboard.ground.terrain_bias import AGREES_SIGMAS, AMSL_SIGMA_M, Anchor, Bias, TerrainBias
-from onboard.messages import Event, HeightUsed, Prior
+from onboard.messages import Event, HeightUsed, Match, Prior, View
 from onboard.pack.map_pack import MapPack
 from onboard.telemetry_messages import (
     AutopilotPosition,
@@ -34,6 +36,8 @@ STANDING_SIGMA_M = 3.0  # a disarmed vehicle stands on the ground, a wall or a c
 ORIGIN_SIGMA_M = 5.0  # the autopilot's local frame begins where it first knew its place: on ground
 STARTING_PLACE_SIGMA_M = 5.0  # of the autopilot's position then
 BEAM_SIGMA_M = 3.0  # a beam meets one spot: a house or a tree is not the ground around
+SCALE_SIGMA, SCALE_ERROR_SHARE = 0.02, 0.25  # of a match's scale, and of how far that is from 1
+MATCHED_PLACE_SIGMA_M = 5.0
 
 
 def height_above_terrain(pack: MapPack) -> HeightAboveTerrain | None:
@@ -86,6 +90,23 @@ class HeightAboveTerrain:
             differs_m,
             self._ground.problem,
         )
+
+    def hear_match(
+        self, used: HeightUsed, amsl_m: float | None, view: View, match: Match, fits: bool
+    ) -> None:
+        """Where a view was found, and at which scale. used, amsl_m: the height it was made with.
+        fits: the scale is right; else it was refused for that alone."""
+        if amsl_m is None:
+            return
+        below = self._ground.under(Prior(*match_place(match, view), MATCHED_PLACE_SIGMA_M))
+        if below is None:
+            return
+        terrain_m = amsl_m - below.mean_m - self._bias.now.m
+        off = match.scale - 1.0
+        seen_m = used.agl_m + off * view.agl_m
+        scale_m = math.hypot(SCALE_SIGMA, SCALE_ERROR_SHARE * off) * view.agl_m
+        noise_m = math.hypot(self._ground.sigma_m, below.sigma_m, scale_m)
+        self._bias.match(view.time_ns, terrain_m - seen_m, noise_m, fits)
 
     def _above(
         self, told: Height, prior: Prior | None

@@ -1,6 +1,6 @@
 """What is wrong with height above sea level minus terrain: the barometer's drift and the elevation
 model's own error, as one number that is anchored where a flight began and corrected by a
-rangefinder.
+rangefinder, and by matches where they contradict it.
 
 A rangefinder that suddenly tells another height has met a building, treetops or an edge: it is
 left out until that has lasted, then the terrain is wrong here.
@@ -12,10 +12,13 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 
+from onboard.ground.bias_by_matches import BiasByMatches, SaidBias
+
 AMSL_SIGMA_M = 10.0  # of an autopilot's height above sea level: set by GNSS, 95 % within 20 m
 DRIFT_M = 0.13  # per root second: 1 hPa, 8 m, in the hour of a weather front
 CORRELATED_S = 5.0  # one reading errs like the next for so long: 50 m of ground at 10 m/s
 AGREES_SIGMAS = 3.0
+MATCH_AGREES_SIGMAS = 2.0  # beyond, a match counts as one that contradicts
 LASTING_NS = 20_000_000_000  # 200 m at 10 m/s: no building is so long
 LASTING_GAP_NS = 3_000_000_000  # between two readings that are to last
 FOLLOWED = 0.2  # of a lasting difference's change from reading to reading
@@ -57,14 +60,23 @@ class TerrainBias:
         self._apart: _Apart | None = None
         self._time_ns: int | None = None
         self._measured_ns: int | None = None
+        self._is_matched = False  # a match agreed, or corrected it
+        self._by_matches = BiasByMatches()
 
     def anchor_at(self, anchor: Anchor, bias: Bias | None) -> None:
-        """Unless it rests on something better, a rangefinder's readings among it. None: sea level
-        is all there is, for good."""
-        corrected = self._measured_ns is not None and anchor is not Anchor.STANDING
+        """Unless it rests on something better, a rangefinder's readings and matches among it.
+        None: sea level is all there is, for good."""
+        corrected = self.is_confirmed and anchor is not Anchor.STANDING
         if anchor < self.anchor or corrected:
             return
         self.anchor, self.now, self._before = anchor, bias or self.now, None
+        self._is_matched = False
+        self._by_matches.clear()
+
+    @property
+    def is_confirmed(self) -> bool:
+        """By a rangefinder or a match since it was anchored."""
+        return self._measured_ns is not None or self._is_matched
 
     def drift(self, time_ns: int) -> None:
         """Grows less certain with time, up to what sea level is good for."""
@@ -78,7 +90,7 @@ class TerrainBias:
         """A rangefinder's reading. differs_m: how much more the terrain says; model_m, beam_m:
         one sigma of terrain and reading. False where the two contradict each other."""
         noise_m2 = model_m**2 + beam_m**2
-        if abs(differs_m) > AGREES_SIGMAS * math.sqrt(self.now.variance_m2 + noise_m2):
+        if abs(differs_m) > AGREES_SIGMAS * self._sigma_m(math.sqrt(noise_m2)):
             bias = self._another(time_ns, differs_m, noise_m2, AGREES_SIGMAS * beam_m)
             if bias is None:
                 return False
@@ -94,6 +106,27 @@ class TerrainBias:
             gain = self.now.variance_m2 / (self.now.variance_m2 + noise_m2)
             self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * self.now.variance_m2)
         return True
+
+    def match(self, time_ns: int, differs_m: float, noise_m: float, fits: bool) -> None:
+        """What a match saw. differs_m: how much more the terrain says where it was found, noise_m:
+        one sigma of terrain and match. fits: its scale was right, else it was refused for that."""
+        if fits and abs(differs_m) <= MATCH_AGREES_SIGMAS * self._sigma_m(noise_m):
+            self._is_matched = True
+            self._by_matches.clear()
+            return
+        said = self._by_matches.add(SaidBias(time_ns, self.now.m + differs_m, noise_m))
+        if said is None:
+            return
+        differs_m = said.m - self.now.m
+        variance_m2 = self.now.variance_m2
+        if abs(differs_m) > AGREES_SIGMAS * self._sigma_m(said.sigma_m):
+            variance_m2 += differs_m**2  # what is contradicted may be wrong by as much
+        gain = variance_m2 / (variance_m2 + said.sigma_m**2)
+        self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * variance_m2)
+        self._is_matched, self._before, self._apart = True, None, None
+
+    def _sigma_m(self, noise_m: float) -> float:
+        return math.sqrt(self.now.variance_m2 + noise_m**2)
 
     def _another(
         self, time_ns: int, differs_m: float, noise_m2: float, alike_m: float
