@@ -23,6 +23,7 @@ from onboard.pack.pack_signature import (
     read_public_keys,
     read_signature,
 )
+from onboard.pack.taken_map import keep_taken, was_taken
 
 NOT_CHECKED = "not checked (no public key given)"
 
@@ -30,10 +31,12 @@ NOT_CHECKED = "not checked (no public key given)"
 @dataclass(frozen=True)
 class MapTrust:
     """keys: whose signature counts, never empty. accepted: the file of the newest signatures that
-    this machine accepted; None: whether a pack goes back is not asked."""
+    this machine accepted; None: whether a pack goes back is not asked. taken: the file of the map
+    taken since the machine started; None: every start is judged as a take-off."""
 
     keys: tuple[PublicKey, ...]
     accepted: Path | None = None
+    taken: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,21 @@ class FoundPack:
     said: str
 
 
-def trust_of(public_key: Path | None, accepted: Path | None = None) -> MapTrust | None:
+def trust_of(
+    public_key: Path | None, accepted: Path | None = None, taken: Path | None = None
+) -> MapTrust | None:
     """Of the setting `map_public_key` or the option `--map-public-key`. Raises InputError."""
-    return None if public_key is None else MapTrust(read_public_keys(public_key), accepted)
+    if public_key is None:
+        return None
+    return MapTrust(read_public_keys(public_key), accepted, taken)
 
 
 def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -> FoundPack:
     """unix_s: now, by the machine's clock (default: as it stands).
 
     Raises InputError: no pack, a manifest that is none; and with a trust: not signed, signed by
-    another key, altered, expired, older than one that this machine accepted.
+    another key, altered, older than one that this machine accepted, expired and not the map
+    that this machine flew with since it was started.
     """
     data = manifest_bytes(path)
     digest = hashlib.sha256(data).hexdigest()
@@ -69,7 +77,8 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
     signed = signature.signed
     accepted = AcceptedMaps() if trust.accepted is None else read_accepted(trust.accepted)
     today = _today(time.time() if unix_s is None else unix_s)
-    _check_day(path, signed, today, accepted)
+    flown = trust.taken is not None and was_taken(trust.taken, signature)
+    expired = _check_day(path, signed, today, accepted, flown)
     accepted.check(path, signed)
     manifest = parse_manifest(data, path)
     if manifest.name != signed.pack:
@@ -80,6 +89,7 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
     said = _checked(signed, today)
     if trust.accepted is not None:
         said += _after(accepted.newest(signed.pack), signed)
+    said += expired
     return FoundPack(path, manifest, digest, signature, True, said)
 
 
@@ -90,18 +100,26 @@ def take(found: FoundPack, trust: MapTrust | None) -> None:
     """
     if found.trusted and found.signature and trust and trust.accepted:
         accept(trust.accepted, found.path, found.signature.signed)
+        if trust.taken:
+            keep_taken(trust.taken, found.signature)
 
 
-def _check_day(path: Path, signed: Signed, today: str, accepted: AcceptedMaps) -> None:
-    """A clock that was never set, or was set back, can't make a map live for ever: days on which
+def _check_day(path: Path, signed: Signed, today: str, accepted: AcceptedMaps, flown: bool) -> str:
+    """What is to be said of a map that expired and is flown on with; else ''.
+
+    A clock that was never set, or was set back, can't make a map live for ever: days on which
     signatures were issued that were believed have certainly come."""
     certain = max(signed.issued, accepted.newest_issued)
-    if signed.expires is not None and signed.expires < max(today, certain):
-        by = "this machine's clock" if today >= certain else "the newest signature accepted here"
-        raise InputError(
-            f"{path}: its signature expired on {signed.expires}, today is {max(today, certain)} by "
-            f"{by}; sign it again ('pilotage map sign'), or set the clock if that is wrong"
-        )
+    if signed.expires is None or signed.expires >= max(today, certain):
+        return ""
+    by = "this machine's clock" if today >= certain else "the newest signature accepted here"
+    expired = f"expired on {signed.expires}, today is {max(today, certain)} by {by}"
+    if flown:
+        return f"; it {expired}: flown on with, as it was taken since this machine was started"
+    raise InputError(
+        f"{path}: its signature {expired}; sign it again ('pilotage map sign'), or set the clock "
+        "if that is wrong"
+    )
 
 
 def _today(unix_s: float) -> str:

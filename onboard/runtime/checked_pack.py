@@ -20,6 +20,7 @@ import os
 import time
 from pathlib import Path
 
+from onboard.boot_id import boot_id
 from onboard.errors import InputError
 from onboard.model_bundle import ModelBundle
 from onboard.pack.found_pack import FoundPack
@@ -33,20 +34,19 @@ STAMP_NAME = "checked_pack.json"
 # Kernels before 6.13 tell times of change to 10 ms (100 Hz): two writes within may look like one.
 TICK_NS = 20_000_000
 SETTLING_TRIES = 25  # a second
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def open_checked_pack(found: FoundPack, bundle: ModelBundle | None, stamps: Path | None) -> MapPack:
     """stamps: a folder of this user alone that a reboot empties (`stamp_folder`); None: every
     file is hashed. Raises InputError as `MapPack.open` does."""
-    path, manifest, boot_id = found.path, found.manifest, _boot_id()
+    path, manifest, boot = found.path, found.manifest, boot_id()
     names = (MANIFEST_NAME, *(file.path for file in manifest.files))
     there = _settled(path, names) if found.trusted else _stamp(path, names)
-    if stamps is None or not boot_id:
+    if stamps is None or not boot:
         check_files(path, manifest)
         return _opened(found, bundle, there)
     record = {
-        "boot": boot_id,
+        "boot": boot,
         "pack": str(path.resolve()),
         "manifest_sha256": found.manifest_sha256,
         "files": {name: list(stamp) for name, stamp in there.items()},
@@ -122,10 +122,3 @@ def _read(stamps: Path) -> object:
         return json.loads((stamps / STAMP_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _boot_id() -> str:
-    try:
-        return BOOT_ID.read_text().strip()
-    except OSError:
-        return ""

@@ -28,6 +28,7 @@ from onboard.outputs.gps_input import GPS_ID
 from onboard.pack.accepted_maps import FILE_NAME as ACCEPTED_MAPS
 from onboard.pack.found_pack import FoundPack, MapTrust, find_pack, take, trust_of
 from onboard.pack.map_pack import MapPack
+from onboard.pack.taken_map import FILE_NAME as TAKEN_MAP
 from onboard.recording.recorder import Recorder
 from onboard.recording.start import start_table, without_password
 from onboard.runtime.checked_pack import open_checked_pack, stamp_folder
@@ -99,7 +100,7 @@ def open_flight(settings: FlightSettings) -> Opened:
     assert settings.map is not None and settings.camera_file is not None
     with ExitStack() as stack:
         camera = load_settings(settings.camera_file, Camera)
-        trust = trust_of(settings.map_public_key, state_folder() / ACCEPTED_MAPS)
+        trust = trust_of(settings.map_public_key, state_folder() / ACCEPTED_MAPS, _taken_map())
         found = find_pack(settings.map, trust)
         link = MavlinkLink(settings.link)
         stack.callback(link.close)
@@ -159,6 +160,11 @@ def _map_and_network(
         describer = network.result()
     take(found, trust)
     return pack, describer
+
+
+def _taken_map() -> Path | None:
+    folder = stamp_folder()
+    return folder / TAKEN_MAP if folder else None
 
 
 def _takeover_file(settings: FlightSettings) -> Path:

@@ -96,7 +96,7 @@ def test_a_damaged_stamp_is_none(pack, stamps, hashed, text):
 
 def test_a_stamp_of_another_boot_is_none(pack, stamps, hashed, monkeypatch):
     start(pack, stamps)
-    monkeypatch.setattr(checked_pack, "_boot_id", lambda: "another")
+    monkeypatch.setattr(checked_pack, "boot_id", lambda: "another")
     start(pack, stamps)
     assert len(hashed) == 2
 

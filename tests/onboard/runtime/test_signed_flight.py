@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from maps.signing import read_private_key, sign_pack
 from onboard.errors import InputError
-from onboard.pack.pack_signature import SIGNATURE_NAME
+from onboard.pack.pack_signature import SIGNATURE_NAME, read_signature
+from onboard.pack.taken_map import FILE_NAME as TAKEN_MAP
+from onboard.pack.taken_map import keep_taken
+from onboard.runtime import open_flight as open_flight_module
 from onboard.runtime.open_flight import open_flight, read_flight_settings
-from tests.onboard.signed_pack import make_signed_pack
+from tests.onboard.signed_pack import DAY_S, SIGNED_S, make_signed_pack
 
 
 @pytest.fixture
@@ -57,3 +61,15 @@ def test_a_damaged_list_of_accepted_maps_is_told(flight):
     folder.mkdir(parents=True)
     (folder / "accepted_maps.json").write_text("{")
     assert "list of accepted maps is damaged" in reason(flight)
+
+
+def test_an_expired_map_flies_on_only_where_this_boot_took_it(flight, monkeypatch):
+    key = read_private_key(flight.parent / "keys" / "private.pem")
+    sign_pack(flight.parent / "area.pack", key, "2026-11-20", unix_s=SIGNED_S)
+    monkeypatch.setattr(open_flight_module, "stamp_folder", lambda: flight.parent)
+    monkeypatch.setattr("time.time", lambda: SIGNED_S + 10 * DAY_S)
+    assert "expired on 2026-11-20" in reason(flight)
+    signature = read_signature(flight.parent / "area.pack")
+    assert signature is not None
+    keep_taken(flight.parent / TAKEN_MAP, signature)
+    assert "none.mp4" in reason(flight)
