@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import os
 import stat
@@ -34,11 +33,10 @@ from onboard.pack.pack_signature import (
     read_signature,
     signature_text,
 )
+from onboard.system_clock import UNIX_S_AT_LEAST, utc_day
 from onboard.whole_file import make_folder, write_whole
 
 PRIVATE_NAME, PUBLIC_NAME = "private.pem", "public.pem"
-# A clock before this was never set (2026-11-01); a serial from it would look old for ever.
-UNIX_S_AT_LEAST = 1_793_491_200
 
 
 def make_key(place: Path) -> tuple[Path, Path, str]:
@@ -113,9 +111,9 @@ def sign_pack(
     Raises InputError: the pack is not whole, a day or serial that would be refused in flight.
     """
     now_s = time.time() if unix_s is None else unix_s
-    if now_s < UNIX_S_AT_LEAST:
+    if now_s < UNIX_S_AT_LEAST:  # a serial from it would look old for ever
         raise InputError("this machine's clock was never set; set it, a signature tells its day")
-    today = datetime.datetime.fromtimestamp(now_s, datetime.timezone.utc).date().isoformat()
+    today = utc_day(now_s)
     if expires is not None and (not is_day(expires) or expires < today):
         raise InputError(f"--expires {expires}: give a day from today on, as 2027-06-01")
     data = manifest_bytes(pack)

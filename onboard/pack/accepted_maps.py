@@ -1,4 +1,5 @@
-"""The newest signature that this machine accepted for each map, so that none goes back.
+"""The newest signature that this machine accepted for each map, so that none goes back; and the
+newest day that had come then.
 
 One small JSON file in the user's state folder. A map flown for the first time is accepted as it
 is; a file that is damaged is no reason to believe anything, and a person has to look.
@@ -12,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from onboard.errors import InputError
@@ -48,21 +49,19 @@ class Accepted:
 
 @dataclass(frozen=True)
 class AcceptedMaps:
-    """One of each pack's name."""
+    """One of each pack's name. certain_day: UTC, '' for none (`MapDay.to_keep`)."""
 
     format: int = FORMAT
     maps: tuple[Accepted, ...] = ()
+    certain_day: str = ""
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ValueError(f"format is {self.format}, this Pilotage reads {FORMAT}")
         if len({m.pack for m in self.maps}) != len(self.maps):
             raise ValueError("a map stands there twice")
-
-    @property
-    def newest_issued(self) -> str:
-        """'' when there is none. A day that has certainly come."""
-        return max((m.issued for m in self.maps), default="")
+        if self.certain_day and not is_day(self.certain_day):
+            raise ValueError(f"certain_day is {self.certain_day!r}, which is no day")
 
     def newest(self, pack: str) -> Accepted | None:
         """Of a pack's name; None when none of that name was accepted."""
@@ -106,21 +105,27 @@ def read_accepted(path: Path) -> AcceptedMaps:
         raise InputError(f"{path}: the list of accepted maps is damaged ({e}); {mend}") from e
 
 
-def accept(path: Path, pack: Path, signed: Signed) -> None:
-    """Keeps a signature as the newest of its pack; on the disk when it returns. Writes nothing
-    when it is the one kept already. Raises InputError: older than one accepted meanwhile, or
-    the file can't be read or written."""
+def accept(path: Path, pack: Path, signed: Signed, certain_day: str = "") -> None:
+    """Keeps a signature as the newest of its pack, and a day that has come; on the disk when it
+    returns. Writes nothing when both are kept already. Raises InputError: older than one accepted
+    meanwhile, or the file can't be read or written."""
     make_folder(path.parent)
     with _alone(path.parent):
         held = read_accepted(path)
         held.check(pack, signed)
         new = Accepted(signed.pack, signed.serial, signed.manifest_sha256, signed.issued)
-        if new in held.maps:
-            return
-        others = tuple(m for m in held.maps if m.pack != signed.pack)
-        maps = tuple(sorted((*others, new), key=lambda m: m.pack))
-        table = dataclasses.asdict(AcceptedMaps(FORMAT, maps))
-        write_whole(path, json.dumps(table, indent=1) + "\n")
+        day = max(held.certain_day, certain_day)
+        if new not in held.maps:
+            others = tuple(m for m in held.maps if m.pack != signed.pack)
+            maps = tuple(sorted((*others, new), key=lambda m: m.pack))
+            _write(path, AcceptedMaps(FORMAT, maps, day))
+        elif day > held.certain_day:
+            with contextlib.suppress(InputError):  # no reason to refuse a map that is known
+                _write(path, replace(held, certain_day=day))
+
+
+def _write(path: Path, accepted: AcceptedMaps) -> None:
+    write_whole(path, json.dumps(dataclasses.asdict(accepted), indent=1) + "\n")
 
 
 @contextlib.contextmanager

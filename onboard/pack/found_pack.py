@@ -5,7 +5,6 @@ The bytes whose signature is checked are the bytes that are parsed; nothing is p
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from onboard.errors import InputError
 from onboard.pack.accepted_maps import Accepted, AcceptedMaps, accept, read_accepted
+from onboard.pack.certain_day import MapDay
 from onboard.pack.pack_manifest import MANIFEST_NAME, Manifest, manifest_bytes, parse_manifest
 from onboard.pack.pack_signature import (
     SIGNATURE_NAME,
@@ -24,6 +24,7 @@ from onboard.pack.pack_signature import (
     read_signature,
 )
 from onboard.pack.taken_map import keep_taken, was_taken
+from onboard.system_clock import utc_day
 
 NOT_CHECKED = "not checked (no public key given)"
 
@@ -42,7 +43,8 @@ class MapTrust:
 @dataclass(frozen=True)
 class FoundPack:
     """signature: what stands in the pack, None where nothing that can be read does. trusted: a
-    trusted key made it, and it counts today. said: both, as the end of a sentence."""
+    trusted key made it, and it counts today. said: both, as the end of a sentence. certain_day:
+    the UTC day that has come once the files proved good."""
 
     path: Path
     manifest: Manifest
@@ -50,6 +52,7 @@ class FoundPack:
     signature: PackSignature | None
     trusted: bool
     said: str
+    certain_day: str = ""
 
 
 def trust_of(
@@ -76,9 +79,10 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
     signature = check_signature(path, data, trust.keys)
     signed = signature.signed
     accepted = AcceptedMaps() if trust.accepted is None else read_accepted(trust.accepted)
-    today = _today(time.time() if unix_s is None else unix_s)
+    clock = utc_day(time.time() if unix_s is None else unix_s)
+    today = MapDay(signed, clock, accepted.certain_day, trust.accepted)
     flown = trust.taken is not None and was_taken(trust.taken, signature)
-    expired = _check_day(path, signed, today, accepted, flown)
+    expired = _check_day(path, today, flown)
     accepted.check(path, signed)
     manifest = parse_manifest(data, path)
     if manifest.name != signed.pack:
@@ -86,11 +90,11 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
             f"{path / MANIFEST_NAME}: the pack is named '{manifest.name}', its signature is of "
             f"'{signed.pack}'; sign it again"
         )
-    said = _checked(signed, today)
+    said = _checked(signed, clock)
     if trust.accepted is not None:
         said += _after(accepted.newest(signed.pack), signed)
     said += expired
-    return FoundPack(path, manifest, digest, signature, True, said)
+    return FoundPack(path, manifest, digest, signature, True, said, today.to_keep)
 
 
 def take(found: FoundPack, trust: MapTrust | None) -> None:
@@ -99,34 +103,20 @@ def take(found: FoundPack, trust: MapTrust | None) -> None:
     Raises InputError as `accept` does.
     """
     if found.trusted and found.signature and trust and trust.accepted:
-        accept(trust.accepted, found.path, found.signature.signed)
+        accept(trust.accepted, found.path, found.signature.signed, found.certain_day)
         if trust.taken:
             keep_taken(trust.taken, found.signature)
 
 
-def _check_day(path: Path, signed: Signed, today: str, accepted: AcceptedMaps, flown: bool) -> str:
-    """What is to be said of a map that expired and is flown on with; else ''.
-
-    A clock that was never set, or was set back, can't make a map live for ever: days on which
-    signatures were issued that were believed have certainly come."""
-    certain = max(signed.issued, accepted.newest_issued)
-    if signed.expires is None or signed.expires >= max(today, certain):
+def _check_day(path: Path, today: MapDay, flown: bool) -> str:
+    """What is to be said of a map that expired and is flown on with; else ''."""
+    if today.in_force:
         return ""
-    by = "this machine's clock" if today >= certain else "the newest signature accepted here"
-    expired = f"expired on {signed.expires}, today is {max(today, certain)} by {by}"
+    by, mend = today.by
+    expired = f"expired on {today.signed.expires}, today is {today.day} by {by}"
     if flown:
         return f"; it {expired}: flown on with, as it was taken since this machine was started"
-    raise InputError(
-        f"{path}: its signature {expired}; sign it again ('pilotage map sign'), or set the clock "
-        "if that is wrong"
-    )
-
-
-def _today(unix_s: float) -> str:
-    try:
-        return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).date().isoformat()
-    except (OverflowError, OSError, ValueError):  # a clock beyond the year 9999
-        return "9999-12-31"
+    raise InputError(f"{path}: its signature {expired}; sign it again ('pilotage map sign'){mend}")
 
 
 def _checked(signed: Signed, today: str) -> str:

@@ -38,14 +38,13 @@ from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.live import LiveFlight, Threads
 from onboard.runtime.publish_loop import PublishLoop
 from onboard.settings import load_settings
+from onboard.system_clock import UNIX_S_AT_LEAST
 from onboard.web.server import StatusServer, serve
 from onboard.web.status_board import StatusBoard
 from onboard.whole_file import make_folder
 
 log = logging.getLogger(__name__)
 
-# A clock before this was never set: the day this was written, in Unix seconds.
-UNIX_S_AT_LEAST = 1_790_000_000
 TAKEOVER_FILE = "takeover.json"
 
 

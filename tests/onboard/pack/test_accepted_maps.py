@@ -14,13 +14,34 @@ def signed(pack="area", serial=5, issued="2026-11-18"):
 
 def test_the_newest_of_each_pack_is_kept(tmp_path):
     path = tmp_path / "state" / "accepted.json"
-    assert read_accepted(path).newest_issued == ""
+    assert read_accepted(path).certain_day == ""
     for pack, serial in (("a", 3), ("b", 9), ("a", 4), ("a", 4)):
         accept(path, tmp_path, signed(pack, serial))
     assert [(m.pack, m.serial) for m in read_accepted(path).maps] == [("a", 4), ("b", 9)]
     with pytest.raises(InputError, match="has accepted serial 4 of 'a'"):
         accept(path, tmp_path, signed("a", 3))
-    assert read_accepted(path).newest_issued == "2026-11-18"
+
+
+def test_the_newest_day_is_kept(tmp_path):
+    path = tmp_path / "accepted.json"
+    for day, kept in (("2026-11-18", "2026-11-18"), ("2027-01-01",) * 2, ("", "2027-01-01")):
+        accept(path, tmp_path, signed(), day)
+        assert read_accepted(path).certain_day == kept
+    accept(path, tmp_path, signed(serial=6), "2026-12-01")
+    assert read_accepted(path).certain_day == "2027-01-01"
+
+
+def test_a_disk_that_takes_no_new_day_refuses_no_map_that_is_known(tmp_path, monkeypatch):
+    path = tmp_path / "accepted.json"
+    accept(path, tmp_path, signed(), "2026-11-18")
+
+    def full(*_):
+        raise InputError("cannot be written")
+
+    monkeypatch.setattr("onboard.pack.accepted_maps.write_whole", full)
+    accept(path, tmp_path, signed(), "2026-11-19")
+    with pytest.raises(InputError, match="cannot be written"):
+        accept(path, tmp_path, signed(serial=6), "2026-11-19")
 
 
 def test_the_same_again_writes_nothing(tmp_path):
@@ -39,6 +60,7 @@ def test_the_same_again_writes_nothing(tmp_path):
         "[]",
         '{"format": 2}',
         '{"maps": [{}]}',
+        '{"certain_day": "soon"}',
         '{"maps": [{"pack": "a", "serial": -1, "manifest_sha256": "", "issued": ""}]}',
         "[" * 100_000,
         "\0" * 4096,
