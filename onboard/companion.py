@@ -53,10 +53,11 @@ class FrameMoved:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """A frame's last step."""
+    """A frame's last step. second_view: what it was seen from again, where it was."""
 
     number: int
     result: FrameResult
+    second_view: View | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Companion:
     def finish(self, number: int, work: FrameWork) -> FrameResult:
         """After `navigator.find`."""
         result = self.navigator.finish(work)
-        self._journal(FrameDone(number, result))
+        self._journal(FrameDone(number, result, work.second_view))
         return result
 
 

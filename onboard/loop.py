@@ -18,6 +18,7 @@ from onboard.errors import BackendError
 from onboard.event_times import EventTimes
 from onboard.flight_calibration import Corrections, Sight
 from onboard.fusion import Fusion
+from onboard.ground.doubtful_ground import DoubtfulGround
 from onboard.ground.height_above_terrain import height_above_terrain
 from onboard.ground.relief import Relief
 from onboard.localize import Localizer, Look, timed
@@ -32,10 +33,12 @@ from onboard.messages import (
     Prior,
     RecordedFrame,
     Refusal,
+    View,
 )
 from onboard.motion import view_motion
 from onboard.pack.map_pack import MapPack
 from onboard.reasons import Mode, Reason, Stage
+from onboard.second_look import find_again, ground_there
 from onboard.telemetry import Telemetry
 from onboard.telemetry_messages import AirData, Attitude, Height
 
@@ -56,7 +59,8 @@ class NavigatorSettings:
 
 @dataclass
 class FrameWork:
-    """A frame on its way through the navigator's steps. attitude and height are corrected."""
+    """A frame on its way through the navigator's steps. attitude and height are corrected. ground:
+    where it is in doubt; second_look: over it, with second_view as a recording keeps it, too."""
 
     frame: Frame | RecordedFrame
     attitude: Attitude | None = None
@@ -67,8 +71,11 @@ class FrameWork:
     level_before: int | None = None
     height_used: HeightUsed | None = None
     relief: Relief | None = None
+    ground: DoubtfulGround | None = None
     prior: Prior | None = None
     look: Look | None = None
+    second_look: Look | None = None
+    second_view: View | None = None
     motion: Motion | None = None
     result: FrameResult | None = None
 
@@ -147,6 +154,7 @@ class Navigator:
         if self._terrain is not None and height is not None:
             height, work.height_used = self._terrain.height(height, prior)
             work.relief = self._terrain.relief(prior)
+            work.ground = self._terrain.doubt(height, prior)
         work.corrections = self._fusion.corrections.for_height(height)
         work.attitude = work.corrections.attitude(self._telemetry.attitude_at(frame.time_ns))
         work.height = work.corrections.height(height)
@@ -194,11 +202,14 @@ class Navigator:
             return
         with _failure_refuses(work):
             work.result = self._localizer.find(work.look, work.prior)
+            self._look_again(work)
 
     def finish(self, work: FrameWork) -> FrameResult:
         """Quick: the fix into the estimate."""
         result = work.result
         assert result is not None
+        if work.second_look is not None and result.fix is not None and work.look is self._previous:
+            self._previous = work.second_look
         sight = _sight(work, result)
         if result.fix is not None and sight is not None:
             latency_ms = dict(result.latency_ms)
@@ -226,6 +237,34 @@ class Navigator:
     def mode_at(self, time_ns: int) -> Mode:
         """What may be said about the position at time_ns."""
         return self._fusion.mode_at(time_ns)
+
+    def _look_again(self, work: FrameWork) -> None:
+        """Over the ground where the frame was found, where that was in doubt. Without a view of it
+        the first answer stands."""
+        frame, first = work.frame, work.result
+        assert first is not None
+        there = ground_there(first, work.ground)
+        if there is None:
+            return
+        if isinstance(frame, RecordedFrame):
+            look = self._localizer.look_again(replace(frame, view=work.second_view))
+        else:
+            height = work.corrections.height(there.height)
+            look = self._localizer.look(
+                frame, work.attitude, height, work.at_lat_deg, relief=there.relief
+            )
+        if isinstance(look, FrameResult):
+            return
+        work.second_look, work.second_view = look, look.view
+        work.agl_sigma_m = there.height.sigma_m
+        if work.height_used is not None:
+            work.height_used = replace(
+                work.height_used,
+                agl_m=there.height.agl_m,
+                sigma_m=there.height.sigma_m,
+                ground_amsl_m=there.amsl_m,
+            )
+        work.result = find_again(self._localizer, first, look, work.prior)
 
     def _motion_to(self, look: Look) -> Motion | None:
         previous = self._previous

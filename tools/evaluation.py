@@ -9,11 +9,13 @@ import numpy as np
 from tqdm import tqdm
 
 from onboard.geodesy import offset_latlon
+from onboard.ground.doubtful_ground import DoubtfulGround
 from onboard.ground.height_above_terrain import height_above_terrain
 from onboard.localize import Localizer, Look
 from onboard.messages import FrameResult, Prior, Refusal, View
 from onboard.pack.map_pack import MapPack
 from onboard.reasons import Reason, Stage
+from onboard.second_look import see_again
 from tools.baselines import Baseline
 from tools.fixes_csv import write_fixes_csv
 from tools.flight_inputs import FlightInputs
@@ -72,28 +74,51 @@ class Evaluation:
     def _localize(self, place: int, photo: Photo) -> Iterator[tuple[int, FrameResult]]:
         """One result a seed; what does not depend on the prior is done once."""
         look: Look | FrameResult | None = None
+        ground = None
         for seed, priors in self._priors.items():
             if look is None or self._terrain is not None:
-                look = self._look(photo, priors[place])
+                look, ground = self._look(photo, priors[place])
             if isinstance(look, FrameResult):
                 yield seed, look
             elif self._needs_prior and priors[place] is None:
                 yield seed, _without_position(photo, look.view)
             else:
-                yield seed, self._localizer.find(look, priors[place])
+                first = self._localizer.find(look, priors[place])
+                yield seed, self._again(photo, ground, priors[place], first)
 
-    def _look(self, photo: Photo, prior: Prior | None) -> Look | FrameResult:
-        lat_deg, height, relief = photo.tags.lat_deg, height_of(photo), None
+    def _look(
+        self, photo: Photo, prior: Prior | None
+    ) -> tuple[Look | FrameResult, DoubtfulGround | None]:
+        """The look, and its ground where that is in doubt."""
+        height, relief, ground = height_of(photo), None, None
         if self._terrain is not None and height is not None:
             height, _ = self._terrain.height(height, prior)
             relief = self._terrain.relief(prior)
-        return self._localizer.look(
-            frame_of(photo),
-            attitude_of(photo, self._inputs.by_gimbal),
-            height,
-            self._inputs.pack.centre[0] if lat_deg is None else lat_deg,
-            relief=relief,
+            ground = self._terrain.doubt(height, prior)
+        attitude = attitude_of(photo, self._inputs.by_gimbal)
+        look = self._localizer.look(
+            frame_of(photo), attitude, height, self._at_lat_deg(photo), relief=relief
         )
+        return look, ground
+
+    def _again(
+        self,
+        photo: Photo,
+        ground: DoubtfulGround | None,
+        prior: Prior | None,
+        first: FrameResult,
+    ) -> FrameResult:
+        if ground is None:
+            return first
+        attitude = attitude_of(photo, self._inputs.by_gimbal)
+        at_lat_deg = self._at_lat_deg(photo)
+        return see_again(
+            self._localizer, frame_of(photo), attitude, ground, prior, at_lat_deg, first
+        )
+
+    def _at_lat_deg(self, photo: Photo) -> float:
+        lat_deg = photo.tags.lat_deg
+        return self._inputs.pack.centre[0] if lat_deg is None else lat_deg
 
     def _keep(self, seed: int, photo: Photo, prior: Prior | None, result: FrameResult) -> None:
         record = keep_frame(result, self._inputs.pack)

@@ -32,6 +32,7 @@ from onboard.messages import Frame, FrameResult, Prior
 from onboard.model_bundle import load_bundle, shipped_bundle_of
 from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_manifest import read_manifest
+from onboard.second_look import see_again
 from onboard.telemetry_messages import Attitude, AutopilotPosition, Height, VehicleState
 from tools.sim.scenes import Appearance, ImageryScene
 from tools.sim.scenes.ground import Ground
@@ -140,14 +141,23 @@ def study(
             )
             true = Height(case.frame.time_ns, case.true_agl_m, None, 1.0)
             height, _ = above.height(told, case.prior)
-            relief = above.relief(case.prior)
-            for method, used, slopes in zip(
-                METHODS, (told, true, height), (None, None, relief), strict=True
+            relief, doubt = above.relief(case.prior), above.doubt(height, case.prior)
+            for method, used, slopes, doubted in zip(
+                METHODS,
+                (told, true, height),
+                (None, None, relief),
+                (None, None, doubt),
+                strict=True,
             ):
-                look = localizer.look(
-                    case.frame, case.attitude, used, case.prior.lat_deg, relief=slopes
-                )
-                result = look if isinstance(look, FrameResult) else localizer.find(look, case.prior)
+                seen = (case.frame, case.attitude)
+                look = localizer.look(*seen, used, case.prior.lat_deg, relief=slopes)
+                if isinstance(look, FrameResult):
+                    result = look
+                else:
+                    first = localizer.find(look, case.prior)
+                    result = see_again(
+                        localizer, *seen, doubted, case.prior, case.prior.lat_deg, first
+                    )
                 found[method].append((case, result))
     return found
 

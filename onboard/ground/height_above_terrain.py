@@ -15,6 +15,7 @@ import math
 from dataclasses import replace
 
 from onboard.autopilot.heights import CLEARANCE, HOME_SIGMA_M, RANGEFINDER, TERRAIN
+from onboard.ground.doubtful_ground import DoubtfulGround, doubtful_ground
 from onboard.ground.ground_below import GroundBelow, Spread
 from onboard.ground.match_place import match_place
 from onboard.ground.relief import Relief
@@ -76,6 +77,10 @@ class HeightAboveTerrain:
     def relief(self, prior: Prior | None) -> Relief | None:
         """The slopes around the vehicle; None while nobody knows where it is."""
         return Relief(self._ground, prior) if prior else None
+
+    def doubt(self, height: Height, prior: Prior | None) -> DoubtfulGround | None:
+        """The ground, where it is in doubt. height: `height`'s answer for that prior."""
+        return doubtful_ground(self._ground, height, prior, height.source == MAP_TERRAIN)
 
     def height(self, told: Height, prior: Prior | None) -> tuple[Height, HeightUsed]:
         """told: at the exposure, as telemetry has it. prior: where the vehicle may be; None

@@ -153,6 +153,7 @@ class _Driven:
             companion.navigator.look(work)
             companion.take_motion(number, work)
         else:
+            work.second_view = step.frame.view
             if step.frame.refusal is not None:
                 work.result = _failed(work, step.frame.refusal)
             companion.navigator.find(work)

@@ -113,17 +113,22 @@ class StepWriter:
         if step.refusal is not None:
             entry["refusal"] = table_of(step.refusal)
         if step.view is not None:
-            entry["view"] = view_table(step.view)
-            time_ns = step.view.time_ns
-            picture = shown.png_table(step.view.picture, self._unix(time_ns), "view")
-            self._show(schemas.VIEW, time_ns, picture, step.number)
+            entry["view"] = self._view(step.number, step.view)
         self._step(self._now_ns or 0, "moved", **entry)
+
+    def _view(self, number: int, view: View) -> dict[str, Any]:
+        """Its picture, for the step that comes next and holds these figures."""
+        picture = shown.png_table(view.picture, self._unix(view.time_ns), "view")
+        self._show(schemas.VIEW, view.time_ns, picture, number)
+        return view_table(view)
 
     def _done(self, step: FrameDone) -> None:
         refusal = step.result.refusal
         entry: dict[str, Any] = {"number": step.number}
         if refusal is not None and refusal.reason in OUTSIDE_REASONS:
             entry["refusal"] = table_of(refusal)
+        if step.second_view is not None:
+            entry["view"] = self._view(step.number, step.second_view)
         self._step(step.result.time_ns, "done", **entry)
         self._show_result(step.number, step.result)
 
