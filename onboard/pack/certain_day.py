@@ -1,8 +1,10 @@
 """Which day it is at least, where the machine's clock may be wrong.
 
 A clock that was never set, or was set back, can't make a map live for ever: days on which
-signatures were issued that were believed have come. A clock that runs ahead where maps are signed
-can't end all other maps either: a day of issue beyond a sound clock counts for that map alone.
+signatures were issued that were believed have come, and so have days on which maps were flown. A
+clock that runs ahead can't end all other maps either: where maps are signed, a day of issue beyond
+a sound clock counts for that map alone; here, a day counts only of a clock by which a map with an
+end was in force, so at most that end.
 """
 
 from __future__ import annotations
@@ -54,5 +56,17 @@ class MapDay:
     @property
     def to_keep(self) -> str:
         """The day that has come once this map proved good."""
-        issued = self.signed.issued
-        return max(self.kept, min(issued, self.clock) if self.is_sound else issued)
+        believed = issued = self.signed.issued
+        if self.is_sound:
+            is_bound = self.signed.expires is not None and self.in_force
+            believed = self.clock if is_bound else min(issued, self.clock)
+        return max(self.kept, believed)
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong with the clock, as a sentence's end; '' where nothing shows."""
+        if self.clock == self.day:
+            return ""
+        judged = "expiry not judged by a sound clock: " if self.signed.expires else ""
+        by, _ = self.by
+        return f"; {judged}this machine's says {self.clock}, {by} {self.day}; set what is wrong"

@@ -90,7 +90,7 @@ def find_pack(path: Path, trust: MapTrust | None, unix_s: float | None = None) -
             f"{path / MANIFEST_NAME}: the pack is named '{manifest.name}', its signature is of "
             f"'{signed.pack}'; sign it again"
         )
-    said = _checked(signed, clock)
+    said = _checked(signed, clock) + today.doubt
     if trust.accepted is not None:
         said += _after(accepted.newest(signed.pack), signed)
     said += expired
@@ -119,12 +119,12 @@ def _check_day(path: Path, today: MapDay, flown: bool) -> str:
     raise InputError(f"{path}: its signature {expired}; sign it again ('pilotage map sign'){mend}")
 
 
-def _checked(signed: Signed, today: str) -> str:
+def _checked(signed: Signed, clock: str = "") -> str:
+    """clock: told where there is an end, for a person to see when it is wrong."""
     until = f"until {signed.expires}" if signed.expires else "without end"
-    said = f"signed by key {signed.key_id} as '{signed.pack}', serial {signed.serial}, {until}"
-    if today < signed.issued:
-        said += f"; this machine's clock says {today}, before it was signed: set it"
-    return said
+    if signed.expires and clock:
+        until += f" (this machine's clock says {clock})"
+    return f"signed by key {signed.key_id} as '{signed.pack}', serial {signed.serial}, {until}"
 
 
 def _after(last: Accepted | None, signed: Signed) -> str:
@@ -141,5 +141,5 @@ def _unchecked(path: Path) -> tuple[PackSignature | None, str]:
         return None, f"{SIGNATURE_NAME} is damaged, {NOT_CHECKED}"
     if signature is None:
         return None, f"not signed, {NOT_CHECKED}"
-    told = _checked(signature.signed, signature.signed.issued)
+    told = _checked(signature.signed)
     return signature, f"{told}, so it says; {NOT_CHECKED}"

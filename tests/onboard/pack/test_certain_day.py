@@ -1,6 +1,7 @@
 """No clock, here or where maps are signed, makes a map live for ever or ends all others."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -67,6 +68,56 @@ def test_a_map_that_was_signed_after_its_own_end_is_refused(signed, tmp_path):
     start(pack, trust, SIGNED_S)
     with pytest.raises(InputError, match="expired on 2046-12-31, today is 2047-01-01 by this mach"):
         start(pack, trust, SIGNED_S + 20 * YEAR_S + 49 * DAY_S)
+
+
+def test_a_day_on_which_a_map_was_flown_does_not_come_back(signed, tmp_path):
+    """Neither with a clock that starts where it was shut down, nor with one that starts in 1970."""
+    pack, trust = signed
+    start(pack, trust, SIGNED_S + 30 * DAY_S)
+    assert read_accepted(trust.accepted).certain_day == "2026-12-18"
+    for unix_s, clock in ((SIGNED_S, "2026-11-18"), (0.0, "1970-01-01")):
+        said = start(pack, trust, unix_s)
+        assert f"; expiry not judged by a sound clock: this machine's says {clock}, the li" in said
+        assert "accepted_maps.json 2026-12-18; set what is wrong" in said
+        assert read_accepted(trust.accepted).certain_day == "2026-12-18"
+    sign_pack(pack, key(tmp_path), "2026-12-17", unix_s=SIGNED_S)
+    with pytest.raises(InputError, match="expired on 2026-12-17, today is 2026-12-18 by the list"):
+        start(pack, trust, SIGNED_S)
+
+
+def test_a_sound_clock_is_not_doubted(signed):
+    pack, trust = signed
+    for unix_s in (SIGNED_S, SIGNED_S, SIGNED_S + 43 * DAY_S):
+        said = start(pack, trust, unix_s)
+        assert "sound clock" not in said and "until 2026-12-31 (this machine's clock says " in said
+
+
+def test_the_day_of_this_software_has_come(signed, monkeypatch):
+    """A pack that was signed before it, found where no list is."""
+    pack, trust = signed
+    monkeypatch.setattr("onboard.pack.certain_day.SOFTWARE_DAY", "2026-12-31")
+    assert "this machine's says 1970-01-01, this software 2026-12-31;" in start(pack, trust, 0.0)
+    monkeypatch.setattr("onboard.pack.certain_day.SOFTWARE_DAY", "2027-01-01")
+    with pytest.raises(InputError, match=r"is 2027-01-01 by this software; sign it again \([^,]*$"):
+        find_pack(pack, trust, SIGNED_S)
+
+
+def test_a_clock_that_runs_ahead_counts_no_further_than_the_maps_own_end(signed, tmp_path):
+    pack, trust = signed
+    with pytest.raises(InputError, match="expired"):
+        start(pack, trust, SIGNED_S + 20 * YEAR_S)
+    assert not trust.accepted.exists()
+    sign_pack(pack, key(tmp_path), None, unix_s=SIGNED_S)  # without end
+    start(pack, trust, SIGNED_S + 20 * YEAR_S)
+    assert read_accepted(trust.accepted).certain_day == "2026-11-18"
+
+
+def test_a_map_flown_on_with_after_its_end_moves_no_day(signed, tmp_path):
+    pack, trust = signed
+    trust = replace(trust, taken=tmp_path / "taken_map.json")
+    start(pack, trust, SIGNED_S)
+    start(pack, trust, SIGNED_S + 20 * YEAR_S)
+    assert read_accepted(trust.accepted).certain_day == "2026-11-18"
 
 
 def test_days_of_all_clocks():
