@@ -212,6 +212,13 @@ class FlightCalibration:
         stays = h @ self._at(fix.time_ns).covariance @ h.T
         return float(np.trace(self._noise(fix, sight))) / 2, float(np.trace(stays)) / 2
 
+    def map_m2(self, time_ns: int, sight: Sight) -> float:
+        """Variance per axis of what is not known of the map's shift; less where that and the
+        camera's direction, which alone are not known, are known together."""
+        h, covariance = self._geometry(sight), self._at(time_ns).covariance
+        together = float(np.trace(h @ covariance @ h.T)) / 2
+        return min(together, float(np.trace(covariance[:2, :2])) / 2)
+
     def roll_back(self, time_ns: int) -> None:
         """Forgets what was learned from time_ns on: GNSS was wrong."""
         if self._learned is None or self._learned.time_ns < time_ns:

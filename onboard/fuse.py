@@ -22,6 +22,7 @@ Rules that are not in the filter itself:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -114,12 +115,14 @@ class Estimator:
             self._history.insert(air)
         self._relocalizer.add_air(air)
 
-    def add_fix(self, fix: Fix) -> Refusal | None:
-        """None when the estimate took the fix in; otherwise why it didn't."""
+    def add_fix(self, fix: Fix, lasting_m2: float = 0.0) -> Refusal | None:
+        """None when the estimate took the fix in; otherwise why it didn't. lasting_m2: see
+        `position_filter.Position`."""
         if not np.isfinite([fix.lat_deg, fix.lon_deg, *fix.covariance.flat]).all():
             return Refusal(fix.time_ns, Stage.FUSE, Reason.WEAK_MATCH, "a figure is no number")
         self._drop_if_lost(fix.time_ns)
         measured = self._local(fix.time_ns, fix.lat_deg, fix.lon_deg, fix.covariance)
+        measured = replace(measured, lasting_m2=lasting_m2)
         reason, detail = Reason.UNCONFIRMED, "lost; waiting for fixes that agree"
         if self._history is not None:
             state = self._history.state_at(fix.time_ns)

@@ -90,7 +90,8 @@ class Fusion:
         agl_sigma_m: of the height as the autopilot tells it."""
         self._calibrate(fix, sight)
         calibrated = self.calibration.apply(fix, sight)
-        refusal = self.estimator.add_fix(calibrated)
+        lasting_m2 = max(0.0, self.calibration.map_m2(fix.time_ns, sight) - MAP_SIGMA_M**2)
+        refusal = self.estimator.add_fix(calibrated, lasting_m2)
         if refusal is not None:
             return calibrated, refusal
         self.calibration.add_match(fix.time_ns, sight, agl_sigma_m)

@@ -21,7 +21,8 @@ from onboard.messages import Floats, Motion
 ACCELERATION_DENSITY = 10.0
 FIRST_VELOCITY_SIGMA_M_S = 15.0  # nothing known but that it is a small aircraft
 # The share of a position's variance that the next one has in common with it: the map's own
-# shift, mounting, height. No number of fixes averages it away.
+# shift, mounting, height. No number of fixes averages it away. For maps 3 m off; what a worse one
+# adds is in common as a whole (`Position.lasting_m2`).
 SYSTEMATIC_SHARE = 0.5
 FIRST_WIND_SIGMA_M_S = 8.0  # a strong breeze is 11 to 14
 WIND_DENSITY = 0.05  # (m/s)2/s of the wind's wandering: 1.7 m/s in a minute
@@ -33,12 +34,14 @@ _SIZE = 8
 
 @dataclass(frozen=True)
 class Position:
-    """A measured position: local east, north (m) and its 2x2 covariance (m2)."""
+    """A measured position: local east, north (m) and its 2x2 covariance (m2), of which lasting_m2
+    per axis is known to be in the next one too."""
 
     time_ns: int
     east_m: float
     north_m: float
     covariance: Floats
+    lasting_m2: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def start(first: Position) -> FilterState:
     covariance[_POSITION, _POSITION] = first.covariance
     covariance[_VELOCITY, _VELOCITY] = np.eye(2) * FIRST_VELOCITY_SIGMA_M_S**2
     covariance[_WIND, _WIND] = np.eye(2) * FIRST_WIND_SIGMA_M_S**2
-    systematic = SYSTEMATIC_SHARE * first.covariance
+    systematic = _systematic(first)
     return _clone(FilterState(first.time_ns, mean, covariance, systematic, first.time_ns))
 
 
@@ -165,9 +168,11 @@ def correct(state: FilterState, measured: Measurement) -> tuple[FilterState, flo
             state, h, np.array([measured.east_m, measured.north_m]), measured.covariance
         )
         if d2 <= GATE_D2:
-            systematic = SYSTEMATIC_SHARE * measured.covariance
             state = replace(
-                state, position_ns=measured.time_ns, systematic=systematic, drift_m=(0.0, 0.0)
+                state,
+                position_ns=measured.time_ns,
+                systematic=_systematic(measured),
+                drift_m=(0.0, 0.0),
             )
         return state, d2
     if isinstance(measured, AirVelocity):
@@ -182,6 +187,11 @@ def correct(state: FilterState, measured: Measurement) -> tuple[FilterState, flo
             way = motion.shared_share * moved
             state = replace(_drifted(state, way), motion_ns=measured.time_ns)
     return _clone(state), d2
+
+
+def _systematic(measured: Position) -> Floats:
+    lasting: Floats = measured.lasting_m2 * np.eye(2)
+    return lasting + SYSTEMATIC_SHARE * (measured.covariance - lasting)
 
 
 def _through_the_air(state: FilterState, air: AirVelocity) -> tuple[FilterState, float]:

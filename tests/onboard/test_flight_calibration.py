@@ -74,6 +74,11 @@ def test_a_map_that_says_it_is_off_far_is_corrected_far_and_forgotten_as_far() -
     headings, shift = [0.0, 1.6, 3.1, 4.7], (18.0, -12.0)
     told = flown(headings, shift, 0.0, map_sigma_m=8.0)
     assert told.mean[:2] == pytest.approx(shift, abs=1.5)
+    assert told.map_m2(300 * SECOND, Sight(0.0, AGL_M)) < 3.0**2
+    assert told.map_m2(9000 * SECOND, Sight(0.0, AGL_M)) == pytest.approx(8.0**2, rel=0.01)
+    straight = flown([0.0], shift, 0.0, map_sigma_m=8.0)
+    assert straight.map_m2(300 * SECOND, Sight(0.0, AGL_M)) < 3.0**2
+    assert straight.map_m2(300 * SECOND, Sight(math.pi, AGL_M)) > 5.0**2
     later = told.noise_m2(fix(9000, sigma_m=12.0), Sight(0.0, 1.0))[1]
     assert later == pytest.approx(8.0**2, rel=0.01)
 

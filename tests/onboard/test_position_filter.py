@@ -10,6 +10,7 @@ from onboard.messages import Motion
 from onboard.position_filter import (
     ACCELERATION_DENSITY,
     FIRST_VELOCITY_SIGMA_M_S,
+    SYSTEMATIC_SHARE,
     Exposure,
     FilterState,
     Position,
@@ -94,6 +95,17 @@ def test_repeating_a_measurement_never_claims_less_than_its_systematic_part() ->
     for i in range(1, 500):
         state, _ = correct(state, Position(i * SECOND // 10, 0.0, 0.0, np.eye(2) * 9.0))
     assert np.linalg.eigvalsh(state.position_covariance)[0] > 4.5
+
+
+def test_what_lasts_from_fix_to_fix_is_never_averaged_away() -> None:
+    r = np.eye(2) * 69.0  # a map 8 m off, 5 m2 of else
+    one_by_one, lasting = (start(Position(0, 0.0, 0.0, r, m2)) for m2 in (0.0, 55.0))
+    for i in range(1, 200):
+        one_by_one, _ = correct(one_by_one, Position(i * SECOND // 10, 0.0, 0.0, r))
+        lasting, _ = correct(lasting, Position(i * SECOND // 10, 0.0, 0.0, r, 55.0))
+    np.testing.assert_array_equal(lasting.mean, one_by_one.mean)
+    more = lasting.position_covariance - one_by_one.position_covariance
+    np.testing.assert_allclose(more, np.eye(2) * (1 - SYSTEMATIC_SHARE) * 55.0)
 
 
 def test_what_lies_outside_the_gate_changes_nothing_but_time() -> None:

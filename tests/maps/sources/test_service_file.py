@@ -32,7 +32,7 @@ def test_what_is_not_said_is_polite(write, tmp_path):
         ('levels = "1"', "key 'url' is missing"),
         ('url = "https://x.org/{z}/{x}/{y}"', "key 'levels' is missing"),
         (XYZ + "rate = 3", "unknown key 'rate'"),
-        (XYZ + "sigma_m = 0", "sigma_m is 0.0: give .* above 0 and up to 12"),
+        (XYZ + "sigma_m = 0", "sigma_m is 0.0: give .* above 0 and up to 10"),
         (XYZ + "sigma_m = nan", "sigma_m is nan: give"),
         (XYZ.replace("{y}", "{yy}"), r"unknown placeholder \{yy\}; did you mean 'y'"),
         (XYZ.replace("/{y}", ""), r"needs \{z\}, \{x\} and \{y\}"),

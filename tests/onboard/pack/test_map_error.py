@@ -45,7 +45,7 @@ def test_a_pack_tells_it_and_one_without_it_opens_as_before(tmp_path):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        *((v, "above 0 and up to 12") for v in ("0", "-1", "1e9", "12.01", "-0.0", "1e-400")),
+        *((v, "above 0 and up to 10") for v in ("0", "-1", "1e9", "10.01", "-0.0", "1e-400")),
         *(("NaN", "not valid JSON"), ("1e999", "JSON"), ("null", "expected float")),
         *(('"8"', "expected float"), ("true", "expected float"), ("[8]", "expected float")),
         ("9" * 400, "number"),
