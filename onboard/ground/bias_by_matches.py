@@ -29,11 +29,15 @@ class BiasByMatches:
     def __init__(self) -> None:
         self._said: list[SaidBias] = []
 
-    def add(self, said: SaidBias) -> SaidBias | None:
-        """One more that contradicts the bias. Returns what those say that agree with it, once
-        they are enough: no more certain than the best of them, as they err alike."""
+    def add(self, said: SaidBias) -> None:
+        """One more that contradicts the bias."""
         recent = [s for s in self._said if 0 <= said.time_ns - s.time_ns <= HOLDS_NS]
         self._said = [*recent, said][-KEPT:]
+
+    def agreed(self) -> SaidBias | None:
+        """What those say that agree with the newest, once they are enough: no more certain than
+        the best of them, as they err alike."""
+        said = self._said[-1]
         alike = [s for s in self._said if _agree(s, said)]
         if len(alike) < COUNT:
             return None

@@ -107,16 +107,22 @@ class TerrainBias:
             self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * self.now.variance_m2)
         return True
 
-    def match(self, time_ns: int, differs_m: float, noise_m: float, fits: bool) -> None:
+    def match(
+        self, time_ns: int, differs_m: float, noise_m: float, fits: bool, is_there: bool = True
+    ) -> float:
         """What a match saw. differs_m: how much more the terrain says where it was found, noise_m:
-        one sigma of terrain and match. fits: its scale was right, else it was refused for that."""
+        one sigma of terrain and match. fits: its scale was right, else it was refused for that.
+        is_there: heights are asked for that place. As long as they are for a spoofer's, the bias
+        of the spoofer's place is the one that fits, and another would make all frames useless.
+        Returns by how much the bias was corrected, mostly by nothing."""
         if fits and abs(differs_m) <= MATCH_AGREES_SIGMAS * self._sigma_m(noise_m):
             self._is_matched = True
             self._by_matches.clear()
-            return
-        said = self._by_matches.add(SaidBias(time_ns, self.now.m + differs_m, noise_m))
+            return 0.0
+        self._by_matches.add(SaidBias(time_ns, self.now.m + differs_m, noise_m))
+        said = self._by_matches.agreed() if is_there else None
         if said is None:
-            return
+            return 0.0
         differs_m = said.m - self.now.m
         variance_m2 = self.now.variance_m2
         if abs(differs_m) > AGREES_SIGMAS * self._sigma_m(said.sigma_m):
@@ -124,6 +130,7 @@ class TerrainBias:
         gain = variance_m2 / (variance_m2 + said.sigma_m**2)
         self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * variance_m2)
         self._is_matched, self._before, self._apart = True, None, None
+        return gain * differs_m
 
     def _sigma_m(self, noise_m: float) -> float:
         return math.sqrt(self.now.variance_m2 + noise_m**2)

@@ -17,9 +17,11 @@ def standing(bias_m: float = 24.0) -> TerrainBias:
     return bias
 
 
-def see(bias: TerrainBias, at_s: float, true_m: float, fits: bool = True) -> None:
+def see(
+    bias: TerrainBias, at_s: float, true_m: float, fits: bool = True, is_there: bool = True
+) -> None:
     """A match that says true_m."""
-    bias.match(round(at_s * SECOND), true_m - bias.now.m, NOISE_M, fits)
+    bias.match(round(at_s * SECOND), true_m - bias.now.m, NOISE_M, fits, is_there)
 
 
 def test_three_that_agree_are_believed_against_the_place_where_it_stood():
@@ -31,6 +33,16 @@ def test_three_that_agree_are_believed_against_the_place_where_it_stood():
     assert bias.now.m == pytest.approx(0.0, abs=0.5)
     assert NOISE_M / 2 < bias.now.variance_m2**0.5 <= NOISE_M
     assert bias.is_confirmed
+
+
+def test_the_bias_changes_only_together_with_the_place():
+    """Heights asked for at a spoofer's place fit with its bias alone."""
+    bias = standing()
+    for k in range(2 * COUNT):
+        see(bias, k, 0.0, is_there=False)
+    assert bias.now == Bias(24.0, 10.0)
+    see(bias, 2 * COUNT, 0.0)
+    assert bias.now.m == pytest.approx(0.0, abs=0.5)
 
 
 def test_those_that_contradict_one_another_are_not():
