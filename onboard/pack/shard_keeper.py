@@ -116,14 +116,17 @@ class ShardKeeper:
     def descriptors(self, shard: Shard) -> RowFile:
         """Raises InputError when the file is not what the manifest says."""
         with self._lock:
-            file = self._files.get(shard)
-            if file is None:
-                dim = self._manifest.model.descriptor_dim
-                file = open_descriptors(self._pack, shard, dim, self._hashed)
-                self._files[shard] = file
-                if len(self._files) > KEPT_FILES:
-                    self._files.popitem(last=False)
+            if shard in self._files:
+                self._files.move_to_end(shard)
+                return self._files[shard]
+        # Not under the lock: a disk that is slow here holds up no search of what is there.
+        dim = self._manifest.model.descriptor_dim
+        opened = open_descriptors(self._pack, shard, dim, self._hashed)
+        with self._lock:
+            file = self._files.setdefault(shard, opened)
             self._files.move_to_end(shard)
+            if len(self._files) > KEPT_FILES:
+                self._files.popitem(last=False)
         return file
 
     def _check_unchanged(self, name: str) -> None:

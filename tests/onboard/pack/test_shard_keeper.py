@@ -124,6 +124,44 @@ def test_a_search_waits_for_what_is_being_read_and_takes_over_what_is_not(path, 
     assert sorted(reads, key=id) == sorted(index.of_level(LEVEL), key=id)  # each once
 
 
+def test_a_search_of_what_is_there_waits_for_no_file_that_opens_slowly(path, monkeypatch):
+    pack, open_descriptors = opened(path, 1 << 30), shard_keeper.open_descriptors
+    here = next(s for s in pack.index.of_level(LEVEL) if s.cell_col == 1302 and s.cell_row == 802)
+    pack.index.open(here)
+    pack.index.descriptors(here)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*args):
+        begun.set()
+        assert go_on.wait(10.0)
+        return open_descriptors(*args)
+
+    monkeypatch.setattr(shard_keeper, "open_descriptors", slow)
+    pack.index.move_to(*middle_of(1303, 802), reach_m=1000.0)
+    assert begun.wait(10.0)
+    place = Prior(*middle_of(1302, 802), 1000.0)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            assert pool.submit(retrieve, pack, LEVEL, clustered(1)[0], 10, place).result(5.0)
+        finally:
+            go_on.set()
+
+
+def test_a_file_that_two_threads_open_at_once_is_kept_once(path, monkeypatch):
+    index, open_descriptors = opened(path, 1 << 30).index, shard_keeper.open_descriptors
+    together = threading.Barrier(2)
+
+    def both(*args):
+        together.wait(10.0)
+        return open_descriptors(*args)
+
+    monkeypatch.setattr(shard_keeper, "open_descriptors", both)
+    shard = index.of_level(LEVEL)[0]
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(index.descriptors, [shard, shard])
+    assert one is other is index.descriptors(shard)
+
+
 def test_a_closed_index_reads_no_more_ahead_and_still_searches(path, monkeypatch):
     pack, read_shard = opened(path, 1 << 30), shard_keeper.read_shard
     reads, begun = [], threading.Event()
