@@ -69,4 +69,5 @@ class MapDay:
             return ""
         judged = "expiry not judged by a sound clock: " if self.signed.expires else ""
         by, _ = self.by
-        return f"; {judged}this machine's says {self.clock}, {by} {self.day}; set what is wrong"
+        says = f"this machine's clock says {self.clock}, {by} {self.day}"
+        return f"; {judged}{says}; set what is wrong"
