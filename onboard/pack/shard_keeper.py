@@ -79,6 +79,7 @@ class ShardKeeper:
         self._files: OrderedDict[Shard, RowFile] = OrderedDict()
         self._graphs: dict[Shard, Graph] = {}
         self._reader: ThreadPoolExecutor | None = None
+        self._is_closed = False
         self._searchers: ThreadPoolExecutor | None = None
 
     def of_level(self, level: int) -> tuple[Shard, ...]:
@@ -203,17 +204,16 @@ class ShardKeeper:
                 future.exception()
 
     def close(self) -> None:
-        """Reads no more ahead; a search may still be made."""
+        """Reads no more ahead than the shard it is at, and doesn't wait for that: a disk may hang.
+        A search may still be made; a file is closed when nobody reads it any more."""
         with self._lock:
-            reader, self._reader = self._reader, None
+            reader, self._reader, self._is_closed = self._reader, None, True
         if reader is not None:
-            reader.shutdown(cancel_futures=True)
-            with self._lock:
-                self._ahead.clear()
+            reader.shutdown(wait=False, cancel_futures=True)
 
     def _read_ahead(self, shards: Iterable[Shard], read: Callable[[Shard], object]) -> None:
         with self._lock:
-            for shard in shards:
+            for shard in () if self._is_closed else shards:
                 if shard not in self._ahead:
                     if self._reader is None:
                         self._reader = ThreadPoolExecutor(1, "index-reader")

@@ -181,6 +181,30 @@ def test_a_closed_index_reads_no_more_ahead_and_still_searches(path, monkeypatch
     assert len(reads) == CELLS**2
 
 
+def test_closing_waits_for_no_disk_that_hangs(path, monkeypatch):
+    index, read_shard = opened(path, 1 << 30).index, shard_keeper.read_shard
+    begun, go_on, reads = threading.Event(), threading.Event(), []
+
+    def hanging(*args):
+        reads.append(args[1])
+        begun.set()
+        assert go_on.wait(10.0)
+        return read_shard(*args)
+
+    monkeypatch.setattr(shard_keeper, "read_shard", hanging)
+    index.warm()
+    assert begun.wait(10.0)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(index.close).result(5.0)
+        finally:
+            go_on.set()
+    index.wait()
+    index.move_to(*middle_of(1300, 800))
+    index.wait()
+    assert len(reads) == 1 and index.open(reads[0]).shard is reads[0]
+
+
 def test_many_threads_search_at_once(path):
     alone, together = opened(path, 1 << 30), opened(path, 5 * TILES * CODE_BYTES)
     queries = clustered(60, seed=8)
