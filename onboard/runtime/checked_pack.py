@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from onboard.boot_id import boot_id
@@ -28,6 +29,7 @@ from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_hashes import check_files
 from onboard.pack.pack_manifest import MANIFEST_NAME
 from onboard.pack.pack_stamps import HashedFiles, Stamp, keeps_change_times, stamp_of
+from onboard.runtime.hashing_progress import HashingProgress
 from onboard.whole_file import write_whole
 
 STAMP_NAME = "checked_pack.json"
@@ -43,20 +45,37 @@ def open_checked_pack(found: FoundPack, bundle: ModelBundle | None, stamps: Path
     names = (MANIFEST_NAME, *(file.path for file in manifest.files))
     there = _settled(path, names) if found.trusted else _stamp(path, names)
     if stamps is None or not boot:
-        check_files(path, manifest)
+        _hash(found, there, {}, lambda good: None)
         return _opened(found, bundle, there)
-    record = {
+    head = {
         "boot": boot,
         "pack": str(path.resolve()),
         "manifest_sha256": found.manifest_sha256,
-        "files": {name: list(stamp) for name, stamp in there.items()},
     }
-    if _read(stamps) != record or not _counts(found, there):
-        check_files(path, manifest)
-        if _stamp(path, names) == there:  # else someone wrote while we read
-            with contextlib.suppress(InputError):
-                write_whole(stamps / STAMP_NAME, json.dumps(record))
+
+    def keep(good: dict[str, Stamp]) -> None:
+        with contextlib.suppress(InputError):
+            write_whole(stamps / STAMP_NAME, json.dumps({**head, "files": good}))
+
+    before = _read(stamps / STAMP_NAME, head) if _counts(found, there) else {}
+    good = {name: stamp for name, stamp in there.items() if before.get(name) == list(stamp)}
+    _hash(found, there, good, keep)
     return _opened(found, bundle, there)
+
+
+def _hash(
+    found: FoundPack,
+    there: dict[str, Stamp],
+    good: dict[str, Stamp],
+    keep: Callable[[dict[str, Stamp]], None],
+) -> None:
+    """What isn't good yet. keep: given what is, every second and at the end, so that a start that
+    was killed goes on. Raises InputError as `check_files` does."""
+    left = [file.size for file in found.manifest.files if file.path not in good]
+    if left:
+        progress = HashingProgress(sum(left), there, good, keep)
+        check_files(found.path, found.manifest, progress, good)
+        progress.end()
 
 
 def _opened(found: FoundPack, bundle: ModelBundle | None, there: dict[str, Stamp]) -> MapPack:
@@ -117,8 +136,13 @@ def _stamp(pack: Path, names: tuple[str, ...]) -> dict[str, Stamp]:
         ) from e
 
 
-def _read(stamps: Path) -> object:
+def _read(record: Path, head: dict[str, str]) -> dict[str, object]:
+    """The stamps of the files that were hashed under this head."""
     try:
-        return json.loads((stamps / STAMP_NAME).read_text(encoding="utf-8"))
+        table = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return None
+        return {}
+    if not isinstance(table, dict) or {key: table.get(key) for key in head} != head:
+        return {}
+    files = table.get("files")
+    return files if isinstance(files, dict) else {}
