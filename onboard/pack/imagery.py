@@ -42,8 +42,7 @@ class Imagery:
         out = np.zeros((height, width, 3), np.uint8)
         for tile_y in range(y // TILE_PX, (y + height - 1) // TILE_PX + 1):
             for tile_x in range(x // TILE_PX, (x + width - 1) // TILE_PX + 1):
-                with self._lock:
-                    tile = self._decoded(level, tile_x, tile_y)
+                tile = self._decoded(level, tile_x, tile_y)
                 if tile is None:
                     continue
                 left, top = tile_x * TILE_PX - x, tile_y * TILE_PX - y
@@ -54,19 +53,27 @@ class Imagery:
 
     def _decoded(self, level: int, x: int, y: int) -> Picture | None:
         key = (level, x, y)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        data, tile = self.tiles.tile(level, x, y), None
-        if data is not None:
-            name = f"{self.tiles.path}: {level}/{x}/{y}"
-            check_tile(data, name, TILE_PX)
-            tile = decode_tile(data, name)
-            if tile.shape[:2] != (TILE_PX, TILE_PX):
-                raise InputError(f"{name}: its header tells of another size; build the pack again")
-        self._kept[key] = tile
-        if len(self._kept) > self._kept_tiles:
-            self._kept.popitem(last=False)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        # Not under the lock: who waits for the disk holds up nobody whose tiles are kept.
+        tile = self._read(level, x, y)
+        with self._lock:
+            self._kept[key] = tile
+            if len(self._kept) > self._kept_tiles:
+                self._kept.popitem(last=False)
+        return tile
+
+    def _read(self, level: int, x: int, y: int) -> Picture | None:
+        data = self.tiles.tile(level, x, y)
+        if data is None:
+            return None
+        name = f"{self.tiles.path}: {level}/{x}/{y}"
+        check_tile(data, name, TILE_PX)
+        tile = decode_tile(data, name)
+        if tile.shape[:2] != (TILE_PX, TILE_PX):
+            raise InputError(f"{name}: its header tells of another size; build the pack again")
         return tile
 
 

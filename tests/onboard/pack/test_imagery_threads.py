@@ -5,15 +5,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from maps.pixels import encode_tile
 from onboard.pack.imagery import Imagery
-from onboard.pack.mbtiles import MBTilesWriter
+from onboard.pack.mbtiles import MBTiles, MBTilesWriter
 
 SIDE = 2
 
 
-def test_every_thread_gets_its_own_pixels(tmp_path):
+@pytest.fixture
+def path(tmp_path):
+    """SIDE x SIDE tiles of level 10, each of one grey."""
     writer = MBTilesWriter(tmp_path / "a.mbtiles")
     for x in range(SIDE):
         for y in range(SIDE):
@@ -22,7 +25,11 @@ def test_every_thread_gets_its_own_pixels(tmp_path):
             writer.put(10, x, y, data)
     writer.commit()
     writer.close()
-    imagery = Imagery(tmp_path / "a.mbtiles", kept_tiles=3)
+    return tmp_path / "a.mbtiles"
+
+
+def test_every_thread_gets_its_own_pixels(path):
+    imagery = Imagery(path, kept_tiles=3)
     together = threading.Barrier(6)
 
     def read(seed: int) -> None:
@@ -38,3 +45,24 @@ def test_every_thread_gets_its_own_pixels(tmp_path):
             list(pool.map(read, range(6)))
     finally:
         sys.setswitchinterval(usual_s)
+
+
+def test_a_kept_tile_waits_for_no_tile_that_is_read_slowly(path, monkeypatch):
+    imagery, tile = Imagery(path), MBTiles.tile
+    imagery.picture(10, 0, 0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*args):
+        begun.set()
+        assert go_on.wait(10.0)
+        return tile(*args)
+
+    monkeypatch.setattr(MBTiles, "tile", slow)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            other = pool.submit(imagery.picture, 10, 256, 0)
+            assert begun.wait(10.0)
+            assert pool.submit(imagery.picture, 10, 0, 0).result(5.0)[0, 0, 0] == 20
+        finally:
+            go_on.set()
+        assert other.result(10.0)[0, 0, 0] == 20 + SIDE
