@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from onboard.errors import InputError
@@ -109,34 +109,41 @@ def accept(path: Path, pack: Path, signed: Signed, certain_day: str = "") -> Non
     """Keeps a signature as the newest of its pack, and a day that has come; on the disk when it
     returns. Writes nothing when both are kept already. Raises InputError: older than one accepted
     meanwhile, or the file can't be read or written."""
-    make_folder(path.parent)
-    with _alone(path.parent):
-        held = read_accepted(path)
-        held.check(pack, signed)
-        new = Accepted(signed.pack, signed.serial, signed.manifest_sha256, signed.issued)
-        day = max(held.certain_day, certain_day)
-        if new not in held.maps:
-            others = tuple(m for m in held.maps if m.pack != signed.pack)
-            maps = tuple(sorted((*others, new), key=lambda m: m.pack))
-            _write(path, AcceptedMaps(FORMAT, maps, day))
-        elif day > held.certain_day:
-            with contextlib.suppress(InputError):  # no reason to refuse a map that is known
-                _write(path, replace(held, certain_day=day))
+    held = read_accepted(path)
+    wanted = _with(held, pack, signed, certain_day)
+    if wanted == held:
+        return
+    only_the_day = wanted.maps == held.maps  # is no reason to refuse a map that is known
+    with contextlib.suppress(*[InputError] if only_the_day else []):
+        make_folder(path.parent)
+        with _alone(path.parent):
+            wanted = _with(read_accepted(path), pack, signed, certain_day)
+            write_whole(path, json.dumps(dataclasses.asdict(wanted), indent=1) + "\n")
 
 
-def _write(path: Path, accepted: AcceptedMaps) -> None:
-    write_whole(path, json.dumps(dataclasses.asdict(accepted), indent=1) + "\n")
+def _with(held: AcceptedMaps, pack: Path, signed: Signed, certain_day: str) -> AcceptedMaps:
+    """Raises InputError as `check` does."""
+    held.check(pack, signed)
+    new = Accepted(signed.pack, signed.serial, signed.manifest_sha256, signed.issued)
+    others = (m for m in held.maps if m.pack != signed.pack)
+    maps = tuple(sorted((*others, new), key=lambda m: m.pack))
+    return AcceptedMaps(FORMAT, maps, max(held.certain_day, certain_day))
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Two companions that start together must not lose each other's entry; and the renaming is
-    on the disk, too, at the end."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    on the disk, too, at the end. Raises InputError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as e:
+            raise InputError(
+                f"{folder}: cannot be locked ({e.strerror}); the newest map accepted is kept "
+                "there: let this user read and write it, on a file system that can lock"
+            ) from e
         yield
         with contextlib.suppress(OSError):
             os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import threading
 
 import pytest
@@ -74,6 +76,22 @@ def test_a_damaged_list_is_told_and_nothing_is_accepted(tmp_path, text):
     with pytest.raises(InputError, match="is damaged"):
         accept(path, tmp_path, signed())
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock"])
+def test_a_folder_that_cannot_be_locked_is_one_sentence(tmp_path, monkeypatch, call):
+    path = tmp_path / "accepted.json"
+    accept(path, tmp_path, signed(), "2026-11-18")
+
+    def fails(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(f"onboard.pack.accepted_maps.{call}", fails)
+    with pytest.raises(InputError, match=r"cannot be locked \(No locks available\); .* let this"):
+        accept(path, tmp_path, signed(serial=6), "2026-11-18")
+    accept(path, tmp_path, signed(), "2026-11-18")  # nothing to write
+    accept(path, tmp_path, signed(), "2026-11-19")  # but the day
+    assert read_accepted(path).certain_day == "2026-11-18"
 
 
 def test_many_at_once_lose_none(tmp_path):
