@@ -1,18 +1,16 @@
 """The pack's terrain as a flight asks for it: around a place known only so well.
 
-A tile that can't be read is unknown ground, and named in `problem`: the map was whole when it
-was opened, and a flight goes on without it.
+A tile that can't be read is unknown ground, and named by `take_problem`: the map was whole when
+it was opened, and a flight goes on without it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, pixel_size_m
 from onboard.messages import Floats, Prior
 from onboard.pack.terrain import Terrain
@@ -42,13 +40,18 @@ class GroundBelow:
         """bounds: the map's, (south, west, north, east) in degrees. over_map: anywhere there, None
         where nothing is known; read at once, before a flight is in a hurry."""
         self.sigma_m = terrain.sigma_m
-        self.problem = ""
-        self._terrain = terrain
+        self._problem = ""
+        self._terrain = terrain.with_gaps(self._note)
         self.over_map = self._over(bounds)
 
     def heights_m(self, lat_deg: Floats, lon_deg: Floats) -> Floats:
         """Above mean sea level, NaN where unknown."""
-        return self._known(self._terrain.heights_m, lat_deg, lon_deg)
+        return self._terrain.heights_m(lat_deg, lon_deg)
+
+    def take_problem(self) -> str:
+        """What could not be read since this was asked last, a sentence; '' when all could."""
+        problem, self._problem = self._problem, ""
+        return problem
 
     def around_m(self, prior: Prior, east_m: Floats, north_m: Floats) -> Floats:
         """Heights at offsets (any shape) from where the vehicle may be: (5, ...), one for each
@@ -76,16 +79,10 @@ class GroundBelow:
         x, y = latlon_to_pixel(prior.lat_deg, prior.lon_deg, level)
         pixel_east_m, pixel_north_m = pixel_size_m(prior.lat_deg, level)
         # Straight on the map's grid: 1 km away that is 0.2 m off, and costs no sine a point.
-        return self._known(
-            self._terrain.heights_at_m, x + east_m / pixel_east_m, y - north_m / pixel_north_m
-        )
+        return self._terrain.heights_at_m(x + east_m / pixel_east_m, y - north_m / pixel_north_m)
 
-    def _known(self, read: Callable[[Floats, Floats], Floats], a: Floats, b: Floats) -> Floats:
-        try:
-            return read(a, b)
-        except InputError as e:
-            self.problem = str(e)
-            return np.full(np.broadcast(a, b).shape, np.nan)
+    def _note(self, problem: str) -> None:
+        self._problem = problem
 
 
 def _spread(heights_m: Floats, weights: Floats) -> Spread | None:

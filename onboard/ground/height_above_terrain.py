@@ -39,6 +39,9 @@ STARTING_PLACE_SIGMA_M = 5.0  # of the autopilot's position then
 BEAM_SIGMA_M = 3.0  # a beam meets one spot: a house or a tree is not the ground around
 SCALE_SIGMA, SCALE_ERROR_SHARE = 0.02, 0.25  # of a match's scale, and of how far that is from 1
 MATCHED_PLACE_SIGMA_M = 5.0
+# The hills between home and vehicle where no ground of the map is known: who packs terrain flies
+# over some. A ridge is twice as high, and stays within two sigma.
+UNKNOWN_HILLS_M = 100.0
 
 
 def height_above_terrain(pack: MapPack) -> HeightAboveTerrain | None:
@@ -93,7 +96,7 @@ class HeightAboveTerrain:
             below.mean_m if below else None,
             self._bias.now.m if below else None,
             differs_m,
-            self._ground.problem,
+            self._ground.take_problem(),
         )
 
     def hear_match(
@@ -120,15 +123,18 @@ class HeightAboveTerrain:
         self._anchor_where_it_began()
         over_map = self._ground.over_map
         is_measured = told.source in MEASURED
-        if over_map is None or (is_measured and prior is None):
+        if is_measured and prior is None:
             return told, None, None
         below = self._ground.under(prior) if prior else over_map
         amsl_m = self._amsl_m(told)
         if amsl_m is None or below is None:
             # The plane above home, and the hills that it leaves out.
-            hills_m = 0.0 if is_measured else over_map.sigma_m
+            hills_m = over_map.sigma_m if over_map else UNKNOWN_HILLS_M
+            if told.source in NOT_ABOVE_HOME:
+                return told, None, None
             return replace(told, sigma_m=math.hypot(told.sigma_m, hills_m)), None, None
-        if self._bias.anchor is Anchor.SEA_LEVEL and told.source not in NOT_ABOVE_HOME:
+        is_anchored = self._bias.anchor is not Anchor.SEA_LEVEL
+        if over_map and not is_anchored and told.source not in NOT_ABOVE_HOME:
             self._anchor_by_home(amsl_m - told.agl_m, over_map)
         model_m = math.hypot(self._ground.sigma_m, below.sigma_m)
         doubt_m2 = 0.0 if is_measured else max(0.0, told.sigma_m**2 - HOME_SIGMA_M**2)

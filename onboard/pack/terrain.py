@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,14 @@ class Terrain:
         self.level, self.sigma_m = level, sigma_m
         self._tiles = MBTiles(path, of_pack=True, check=check)
         self._kept: OrderedDict[tuple[int, int], Heights | None] = OrderedDict()
+        self._tell: Callable[[str], None] | None = None
+
+    def with_gaps(self, tell: Callable[[str], None]) -> Terrain:
+        """The same, for a flight: a tile that can't be read is unknown ground, and tell gets the
+        sentence whenever such a tile is asked for. InputError is not raised any more."""
+        other = copy(self)
+        other._tell = tell
+        return other
 
     def heights_m(self, lat_deg: Floats, lon_deg: Floats) -> Floats:
         """Heights above mean sea level at positions of any shape, bilinear between pixel
@@ -130,11 +139,21 @@ class Terrain:
 
     def _decoded(self, x: int, y: int) -> Heights | None:
         if (x, y) not in self._kept:
-            data = self._tiles.tile(self.level, x, y)
-            name = f"{self._tiles.path}: {self.level}/{x}/{y}"
-            self._kept[(x, y)] = None if data is None else decode_heights(data, name)
+            try:
+                heights = self._read(x, y)
+            except InputError as e:
+                if self._tell is None:
+                    raise
+                self._tell(str(e))
+                return None  # not kept: a disk may recover
+            self._kept[(x, y)] = heights
             while len(self._kept) > KEPT_TILES:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end((x, y))
         return self._kept[(x, y)]
+
+    def _read(self, x: int, y: int) -> Heights | None:
+        data = self._tiles.tile(self.level, x, y)
+        name = f"{self._tiles.path}: {self.level}/{x}/{y}"
+        return None if data is None else decode_heights(data, name)

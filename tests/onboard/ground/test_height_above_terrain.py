@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from onboard.autopilot.heights import HOME, RANGEFINDER
-from onboard.geodesy import offset_latlon
+from onboard.geodesy import latlon_to_pixel, offset_latlon
 from onboard.ground.ground_below import GroundBelow
-from onboard.ground.height_above_terrain import MAP_TERRAIN, HeightAboveTerrain
+from onboard.ground.height_above_terrain import (
+    MAP_TERRAIN,
+    UNKNOWN_HILLS_M,
+    HeightAboveTerrain,
+)
 from onboard.ground.terrain_bias import AMSL_SIGMA_M, LASTING_NS
-from onboard.messages import Floats, HeightUsed, Prior
+from onboard.messages import TILE_PX, Floats, HeightUsed, Prior
 from onboard.pack.terrain import Terrain
 from onboard.telemetry_messages import (
     AutopilotPosition,
@@ -254,18 +258,45 @@ def test_a_barometer_that_jumped_is_doubted(tmp_path):
     assert height.sigma_m > 55.0
 
 
-def test_a_damaged_tile_is_unknown_ground_and_named(tmp_path):
-    terrain_of(tmp_path, PLACE, hills)
-    path = tmp_path / "terrain.mbtiles"
+def damage(folder, which: str = "1") -> Flown:
+    """The terrain of `Flown`, opened again, without the tiles of the SQL condition."""
+    flown = Flown(folder)
+    path = folder / "terrain.mbtiles"
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE tiles SET tile_data = x'00ff00ff'")
-    terrain = Terrain(path, 17, 2.0)
+        db.execute(f"UPDATE tiles SET tile_data = x'00ff00ff' WHERE {which}")
     south_west, north_east = offset_latlon(*PLACE, -400, -400), offset_latlon(*PLACE, 400, 400)
-    height = HeightAboveTerrain(GroundBelow(terrain, (*south_west, *north_east)))
-    told = Height(SECOND, 80.0, 600.0, 5.0, HOME)
-    found, used = height.height(told, at(0, 0))
-    assert found == told
-    assert "terrain.mbtiles: 17/" in used.problem and used.ground_amsl_m is None
+    ground = GroundBelow(Terrain(path, 17, 2.0), (*south_west, *north_east))
+    flown.height = HeightAboveTerrain(ground)
+    flown.stand()
+    return flown
+
+
+def test_terrain_of_which_nothing_can_be_read_leaves_the_plane_in_doubt_and_is_named(tmp_path):
+    flown = damage(tmp_path)
+    told = flown.told(10, 0, 0)
+    for prior in (at(0, 0), None):
+        found, used = flown.ask(told, prior)
+        assert found == replace(told, sigma_m=math.hypot(told.sigma_m, UNKNOWN_HILLS_M))
+        assert used.ground_amsl_m is None
+    _, used = flown.ask(told, at(0, 0))
+    assert "terrain.mbtiles: 17/" in used.problem
+
+
+def test_one_damaged_tile_takes_no_other_ground_away(tmp_path):
+    x, y = latlon_to_pixel(*offset_latlon(*PLACE, -330, 330), 17)
+    row = 2**17 - 1 - int(y) // TILE_PX
+    flown = damage(tmp_path, f"tile_column = {int(x) // TILE_PX} AND tile_row = {row}")
+    _, used = flown.ask(flown.told(10, 0, 0), at(0, 0))
+    assert "terrain.mbtiles: 17/" in used.problem  # as the map was looked over
+    height, used = flown.ask(flown.told(11, 200, -100), at(200, -100))
+    assert height.source == MAP_TERRAIN and not used.problem
+    assert abs(height.agl_m - TRUE_AGL_M) < 2.0 and height.sigma_m < 6.0
+    told = flown.told(12, -330, 330)
+    height, used = flown.ask(told, at(-330, 330))
+    assert (height.agl_m, height.source) == (told.agl_m, HOME) and height.sigma_m > 20.0
+    assert "terrain.mbtiles: 17/" in used.problem
+    _, used = flown.ask(flown.told(13, 200, -100), at(200, -100))
+    assert not used.problem
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])

@@ -90,8 +90,8 @@ def test_a_tile_that_is_damaged_in_flight_is_named_and_left_out(
         db.execute("UPDATE tiles SET tile_data = x'89504e470d0a1a0a'")
     _, results = flight.fly(pack)
     assert all(r.height is not None and TERRAIN_NAME in r.height.problem for r in results)
-    _, without = flight.fly(flight.pack(tmp_path / "without.pack", None))
-    assert [r.fix is None for r in results] == [r.fix is None for r in without]
+    assert all(r.height is not None and r.height.sigma_m > 100.0 for r in results)
+    assert located(results) >= SECONDS // 3
 
 
 def test_a_roof_below_the_rangefinder_changes_no_scale(flight: Flight, tmp_path: Path) -> None:
