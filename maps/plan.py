@@ -147,6 +147,17 @@ def refuse_outside(area: BaseGeometry, sources: Sequence[Source]) -> None:
 def cover_text(sources: Sequence[Source]) -> str:
     """W,S,E,N around all sources in degrees."""
     bounds = [s.bounds_m for s in sources]
-    south, west = _latlon(min(b[0] for b in bounds), min(b[1] for b in bounds))
-    north, east = _latlon(max(b[2] for b in bounds), max(b[3] for b in bounds))
+    return box_text(
+        (
+            min(b[0] for b in bounds),
+            min(b[1] for b in bounds),
+            max(b[2] for b in bounds),
+            max(b[3] for b in bounds),
+        )
+    )
+
+
+def box_text(box_m: tuple[float, float, float, float]) -> str:
+    """W,S,E,N in degrees of a box in EPSG:3857."""
+    (south, west), (north, east) = _latlon(*box_m[:2]), _latlon(*box_m[2:])
     return f"{west:.5f},{south:.5f},{east:.5f},{north:.5f}"

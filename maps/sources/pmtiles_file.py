@@ -19,6 +19,7 @@ from pmtiles.tile import (
 
 from maps.sources.decompress import BadCompression, decompressed
 from maps.sources.pmtiles_directory import BrokenDirectory, read_directories
+from maps.sources.tile_bounds import refuse_elsewhere
 from maps.sources.tile_source import TileSource, plain_text
 from onboard.errors import InputError
 from onboard.pack.picture_header import MAX_TILE_BYTES
@@ -91,6 +92,14 @@ class PMTilesFile:
             return None
         return plain_text(metadata.get("attribution")) if isinstance(metadata, dict) else None
 
+    def said_box(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees, as the header has them; all 0 where unsaid."""
+        header = cast(dict[str, int], self._header)
+        west, south, east, north = (
+            header[f"{key}_e7"] / 1e7 for key in ("min_lon", "min_lat", "max_lon", "max_lat")
+        )
+        return west, south, east, north
+
     def _check_header(self) -> None:
         kind = self._header["tile_type"]
         if kind in _VECTOR:
@@ -136,8 +145,9 @@ class PMTilesFile:
 
 
 def open_pmtiles(path: Path) -> TileSource:
-    """Raises InputError as `PMTilesFile` and `TileSource` do."""
+    """Raises InputError as `PMTilesFile`, `TileSource` and `refuse_elsewhere` do."""
     store = PMTilesFile(path)
     source = TileSource(store, (path,), None)
+    refuse_elsewhere(path, [store.said_box()], source.bounds_m, store.levels[-1])
     source.attribution = store.attribution()
     return source

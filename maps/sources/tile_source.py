@@ -14,6 +14,8 @@ from maps.pixels import resized
 from maps.plan import tile_range
 from maps.sources.source import WORLD_M, Source, marks_of
 from maps.sources.sqlite_leftovers import refuse_leftovers
+from maps.sources.tile_bounds import refuse_elsewhere, said_box
+from maps.sources.tile_rows import other_row, tms_boxes, tms_file, with_its_rows
 from onboard.errors import InputError
 from onboard.messages import TILE_PX, Picture
 from onboard.pack.imagery import decode_tile
@@ -38,12 +40,13 @@ class TileStore(Protocol):
 
 
 class XyzFolder:
-    """Tiles in files z/x/y.jpg (.png, .webp), y counted from the north."""
+    """Tiles in files z/x/y.jpg (.png, .webp), y counted from the north, or from the south where
+    a TMS's file beside them says so. boxes: where that says they lie."""
 
     def __init__(self, path: Path) -> None:
         """path: the folder that holds the zooms, or the folder of one zoom, named by it.
 
-        Raises InputError: no tiles in it, one that its zoom does not have.
+        Raises InputError: no tiles in it, one that its zoom does not have; as `tms_boxes` does.
         """
         self.path = path
         zooms: dict[int, Path] = {}
@@ -77,6 +80,13 @@ class XyzFolder:
                     f"{zooms[zoom]}: has a tile that lies outside zoom {zoom}; its folders must be "
                     "zoom/x/y, counted from the north-west"
                 )
+        self.tms = tms_file(path)
+        self.boxes = [] if self.tms is None else tms_boxes(self.tms)
+        if self.tms is not None:
+            self.files_at = {
+                zoom: {(x, other_row(zoom, y)): file for (x, y), file in files.items()}
+                for zoom, files in self.files_at.items()
+            }
 
     def tile(self, level: int, x: int, y: int) -> bytes | None:
         file = self.files_at[level].get((x, y))
@@ -160,8 +170,8 @@ class XyzSource(TileSource):
     """An XYZ folder, of which a part may change."""
 
     def __init__(self, store: XyzFolder) -> None:
-        files = (file for z in store.levels for _, file in sorted(store.files_at[z].items()))
-        super().__init__(store, tuple(files), None)
+        files = [file for z in store.levels for _, file in sorted(store.files_at[z].items())]
+        super().__init__(store, (*files, *([store.tms] if store.tms else [])), None)
         self._folder = store
 
     def mark(self, level: int, bounds_m: tuple[float, float, float, float]) -> str:
@@ -174,21 +184,26 @@ class XyzSource(TileSource):
 
 
 def open_mbtiles(path: Path) -> TileSource:
-    """Raises InputError as `refuse_leftovers`, `MBTiles` and `TileSource` do, and on vector
-    tiles."""
+    """Raises InputError as `refuse_leftovers`, `MBTiles`, `with_its_rows`, `TileSource` and
+    `refuse_elsewhere` do, and on vector tiles."""
     refuse_leftovers(path)
-    store = MBTiles(path)
-    metadata = store.metadata()
+    tiles = MBTiles(path)
+    metadata = tiles.metadata()
     if metadata.get("format") == "pbf":
         raise InputError(f"{path}: holds vector tiles, not pictures; give a raster MBTiles file")
+    store = with_its_rows(tiles, metadata)
     source = TileSource(store, (path,), metadata.get("date"))
+    refuse_elsewhere(path, said_box(metadata.get("bounds")), source.bounds_m, store.levels[-1])
     source.attribution = plain_text(metadata.get("attribution"))
     return source
 
 
 def open_xyz(path: Path) -> TileSource:
-    """Raises InputError as `XyzFolder` and `TileSource` do."""
-    return XyzSource(XyzFolder(path))
+    """Raises InputError as `XyzFolder`, `TileSource` and `refuse_elsewhere` do."""
+    folder = XyzFolder(path)
+    source = XyzSource(folder)
+    refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, folder.levels[-1])
+    return source
 
 
 def plain_text(said: object) -> str | None:

@@ -173,6 +173,26 @@ def test_a_section_beyond_the_file_is_refused(write, section, number):
             open_pmtiles(write(laid_out(**{f"{section}_{number}": far})))
 
 
+@pytest.mark.parametrize(
+    ("box", "fits"),
+    [
+        ((-4.2, 42.0, -3.9, 44.0), True),
+        ((0.0, 0.0, 0.0, 0.0), True),
+        ((-4.2, -44.0, -3.9, -42.0), False),
+        ((4.0, 42.0, 4.3, 44.0), False),
+    ],
+)
+def test_tiles_that_lie_elsewhere_than_the_header_says_are_refused(write, box, fits):
+    keys = ("min_lon_e7", "min_lat_e7", "max_lon_e7", "max_lat_e7")
+    header = {**HEADER, **{k: round(v * 1e7) for k, v in zip(keys, box, strict=True)}}
+    path = write(pmtiles_bytes(small_tiles(), header))
+    if fits:
+        assert open_pmtiles(path).native_level == LEVEL
+    else:
+        with pytest.raises(InputError, match=r"a\.pmtiles: its tiles lie in .* it says"):
+            open_pmtiles(path)
+
+
 def directories(root: list[Entry], leaves: list[list[Entry]] = (), tiles_bytes: int = 1000):
     packed = [gzip.decompress(serialize_directory(entries)) for entries in leaves]
     starts = np.cumsum([0, *map(len, packed)])

@@ -1,0 +1,157 @@
+"""The same tiles, their rows counted from either side, come out at the same place or not at all."""
+
+import contextlib
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+
+from maps.sources.tile_rows import TMS_FILE
+from maps.sources.tile_source import open_mbtiles, open_xyz
+from onboard.errors import InputError
+from tests.maps.small_imagery import texture, write_mbtiles, write_xyz
+
+LEVEL, X0 = 18, 155_000
+EQUATOR = 1 << LEVEL - 1  # the first row south of it
+Y0 = EQUATOR - 3  # of four rows the first: their mirror is of other ground, and touches it
+PICTURE = texture(1024, 512)
+WINDOW = LEVEL, X0 * 256, Y0 * 256, 512, 1024
+TMS = """<?xml version="1.0" encoding="utf-8"?>
+<TileMap version="1.0.0" tilemapservice="http://tms.osgeo.org/1.0.0"><Title>a</Title>
+<SRS>{srs}</SRS>{box}<Origin x="-20037508.34" y="-20037508.34"/>
+<TileFormat width="256" height="256" mime-type="image/png" extension="png"/>
+<TileSets profile="{profile}"><TileSet href="18" units-per-pixel="0.597" order="18"/></TileSets>
+</TileMap>"""
+
+
+def as_gdal2tiles_writes(folder, srs="EPSG:3857", profile="mercator", box=""):
+    write_xyz(folder, PICTURE, LEVEL, X0, Y0)
+    for column in (folder / str(LEVEL)).iterdir():
+        for file in sorted(column.iterdir()):
+            other = (1 << LEVEL) - 1 - int(file.stem)
+            file.rename(file.with_name(f"{other}.tmp"))
+        for file in sorted(column.iterdir()):
+            file.rename(file.with_suffix(".png"))
+    (folder / TMS_FILE).write_text(TMS.format(srs=srs, profile=profile, box=box))
+    return folder
+
+
+def box_tag(box, turned=False):
+    west, south, east, north = (box[i] for i in ((1, 0, 3, 2) if turned else (0, 1, 2, 3)))
+    return f'<BoundingBox minx="{west}" miny="{south}" maxx="{east}" maxy="{north}"/>'
+
+
+@pytest.fixture
+def true(tmp_path):
+    return open_xyz(write_xyz(tmp_path / "xyz", PICTURE, LEVEL, X0, Y0))
+
+
+def degrees(source):
+    south, north = (np.degrees(np.arctan(np.sinh(m / 6378137.0))) for m in source.bounds_m[1::2])
+    west, east = (np.degrees(m / 6378137.0) for m in source.bounds_m[::2])
+    return west, south, east, north
+
+
+@pytest.mark.parametrize("of", ["parent", "zoom"])
+def test_a_tms_folder_lies_where_it_was_made(tmp_path, true, of):
+    folder = as_gdal2tiles_writes(tmp_path / "tms")
+    tms = open_xyz(folder if of == "parent" else folder / str(LEVEL))
+    assert tms.bounds_m == true.bounds_m
+    assert np.array_equal(tms.read(*WINDOW), PICTURE)
+    assert folder / TMS_FILE in tms.files
+
+
+def test_its_box_is_read_in_degrees_metres_and_latitude_first(tmp_path, true):
+    for i, box in enumerate(
+        (box_tag(true.bounds_m), box_tag(degrees(true)), box_tag(degrees(true), turned=True))
+    ):
+        folder = as_gdal2tiles_writes(tmp_path / str(i), "EPSG:900913", "global-mercator", box)
+        assert open_xyz(folder).bounds_m == true.bounds_m
+
+
+def test_a_tms_file_beside_tiles_that_count_from_the_north_is_refused(tmp_path, true):
+    folder = tmp_path / "xyz"
+    (folder / TMS_FILE).write_text(
+        TMS.format(srs="EPSG:3857", profile="mercator", box=box_tag(degrees(true)))
+    )
+    with pytest.raises(InputError, match=rf"{TMS_FILE}: .*only when their rows are counted from"):
+        open_xyz(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (TMS.format(srs="EPSG:4326", profile="geodetic", box=""), "'geodetic' in EPSG:4326, not"),
+        (TMS.format(srs="EPSG:32645", profile="raster", box=""), "'raster'.*gdal2tiles --xyz"),
+        (TMS.format(srs="EPSG:4326", profile="mercator", box=""), "in EPSG:4326, not"),
+        ("<TileMap/>", "'unknown' in an unknown system"),
+        ("<TileMap>", "cannot be read"),
+        ('<!DOCTYPE k [<!ENTITY a "b">]><k>&a;</k>', "cannot be read"),
+    ],
+)
+def test_other_tilings_are_refused_by_name(tmp_path, text, sentence):
+    folder = write_xyz(tmp_path / "t", PICTURE, LEVEL, X0, Y0)
+    (folder / TMS_FILE).write_text(text)
+    with pytest.raises(InputError, match=rf"{TMS_FILE}: .*{sentence}"):
+        open_xyz(folder)
+
+
+def mbtiles(path, **metadata):
+    write_mbtiles(path, PICTURE, LEVEL, X0, Y0)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        if metadata.get("scheme") == "xyz":
+            last = (1 << LEVEL) - 1
+            db.execute(f"UPDATE tiles SET tile_row = {last} - tile_row + 10000000")
+            db.execute("UPDATE tiles SET tile_row = tile_row - 10000000")
+        db.executemany("INSERT INTO metadata VALUES (?, ?)", metadata.items())
+    return path
+
+
+def text(box):
+    return ",".join(map(str, box))
+
+
+@pytest.mark.parametrize("scheme", ["tms", "xyz"])
+def test_mbtiles_of_either_scheme_lie_where_they_were_made(tmp_path, true, scheme):
+    path = mbtiles(tmp_path / "a.mbtiles", scheme=scheme, bounds=text(degrees(true)))
+    source = open_mbtiles(path)
+    assert source.bounds_m == pytest.approx(true.bounds_m)
+    out = source.read(*WINDOW)
+    assert np.abs(out.astype(int) - PICTURE).mean() < 3  # JPEG
+    plain = open_mbtiles(write_mbtiles(tmp_path / "b.mbtiles", PICTURE, LEVEL, X0, Y0))
+    assert np.array_equal(out, plain.read(*WINDOW))
+    assert source._store.positions(LEVEL) == plain._store.positions(LEVEL)
+
+
+def test_a_scheme_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"a\.mbtiles: .*'wms'; write tms"):
+        open_mbtiles(mbtiles(tmp_path / "a.mbtiles", scheme="wms"))
+
+
+def test_mbtiles_that_lie_elsewhere_than_they_say_are_refused(tmp_path, true):
+    west, south, east, north = degrees(true)
+    for name, bounds, sentence in (
+        ("mirror", (west, -north, east, -south), "only when their rows are counted from the other"),
+        ("north", (west, south + 1, east, north + 1), "its tiles lie in .* it says"),
+        ("east", (west + 1, south, east + 1, north), "its tiles lie in .* it says"),
+        ("turned", (south, west, north, east), "its tiles lie in .* it says"),
+    ):
+        path = mbtiles(tmp_path / f"{name}.mbtiles", bounds=text(bounds))
+        with pytest.raises(InputError, match=rf"{name}\.mbtiles: .*{sentence}"):
+            open_mbtiles(path)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    ["", "x", "1,2,3", "nan,0,1,1", "0,0,0,0", "-180,-85.0511,180,85.0511", "-180,-60,180,85",
+     "170,-1,-170,1"],
+)  # fmt: skip
+def test_bounds_that_say_nothing_or_more_change_nothing(tmp_path, true, bounds):
+    path = mbtiles(tmp_path / "a.mbtiles", bounds=bounds)
+    assert open_mbtiles(path).bounds_m == pytest.approx(true.bounds_m)
+
+
+def test_a_folder_without_its_tms_file_is_still_xyz(tmp_path, true):
+    shutil.copytree(tmp_path / "xyz", tmp_path / "again")
+    assert open_xyz(tmp_path / "again").bounds_m == true.bounds_m
