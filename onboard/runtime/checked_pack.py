@@ -119,7 +119,7 @@ def _settled(pack: Path, names: tuple[str, ...]) -> dict[str, Stamp]:
     goes on writing."""
     for _ in range(SETTLING_TRIES):
         there = _stamp(pack, names)
-        age_ns = time.time_ns() - max(changed_ns for *_, changed_ns in there.values())
+        age_ns = time.time_ns() - max(max(stamp[-2:]) for stamp in there.values())
         if abs(age_ns) > TICK_NS:
             return there
         time.sleep(2e-9 * TICK_NS)

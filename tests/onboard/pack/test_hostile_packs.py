@@ -28,7 +28,7 @@ from onboard.pack.pack_manifest import (
     manifest_text,
     read_manifest,
 )
-from onboard.pack.pack_stamps import keeps_change_times
+from onboard.pack.pack_stamps import keeps_change_times, makes_inodes_up
 from onboard.pack.plain_text import made_plain
 from onboard.pack.strict_json import parse_strictly
 from onboard.pack.terrain import Terrain
@@ -368,6 +368,10 @@ def test_which_file_systems_keep_their_times(tmp_path):
     assert not keeps_change_times(os.makedev(0, 50), tmp_path / "mounts")
     assert not keeps_change_times(os.makedev(9, 9), tmp_path / "mounts")
     assert not keeps_change_times(os.makedev(259, 2), tmp_path / "none")
+    assert makes_inodes_up(os.makedev(8, 17), tmp_path / "mounts")
+    for device in ((259, 2), (0, 50), (9, 9)):
+        assert not makes_inodes_up(os.makedev(*device), tmp_path / "mounts")
+    assert not makes_inodes_up(os.makedev(8, 17), tmp_path / "none")
 
 
 def test_a_sound_pack_opens(pack):

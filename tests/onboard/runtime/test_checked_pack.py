@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from onboard.errors import InputError
+from onboard.pack import pack_stamps
 from onboard.pack.found_pack import find_pack
 from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_manifest import read_manifest
@@ -183,6 +184,38 @@ def test_an_index_whose_folder_was_exchanged_while_it_was_opened_is_not_read(tmp
         InputError, match=r"descriptors\.npy: was written or exchanged after it was"
     ):
         file.rows(np.arange(3))
+
+
+@pytest.mark.parametrize("made_up", [True, False])
+def test_an_inode_counts_where_the_file_system_does_not_make_it_up(
+    tmp_path, stamps, monkeypatch, made_up
+):
+    """FAT and exFAT give a file another one once it was forgotten; codes are opened at need."""
+    monkeypatch.setattr(pack_stamps, "makes_inodes_up", lambda device: made_up)
+    pack, trust = make_signed_pack(tmp_path)
+    opened = start(pack, stamps, trust)
+    (shard,) = opened.manifest.shards
+    codes = pack / shard.codes
+    shutil.copy2(codes, tmp_path / "forgotten")
+    (tmp_path / "forgotten").replace(codes)
+    if not made_up:
+        with pytest.raises(InputError, match=r"codes\.npy: was written or exchanged after it was"):
+            search(opened)
+        return
+    search(opened)
+    os.utime(pack / shard.descriptors)
+    with pytest.raises(InputError, match=r"descriptors\.npy: was written or exchanged after it"):
+        search(opened)
+
+
+def test_a_signed_pack_whose_inodes_are_made_up_is_hashed_every_time(
+    tmp_path, stamps, hashed, monkeypatch
+):
+    monkeypatch.setattr(pack_stamps, "makes_inodes_up", lambda device: True)
+    pack, trust = make_signed_pack(tmp_path)
+    for _ in range(2):
+        start(pack, stamps, trust)
+    assert len(hashed) == 2
 
 
 def test_signed_imagery_that_is_written_in_flight_is_not_read(tmp_path, stamps):
