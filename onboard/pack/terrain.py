@@ -7,6 +7,8 @@ count; a tile's pixel holds the height at its centre.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
@@ -24,6 +26,7 @@ from onboard.pack.picture_header import check_tile
 
 LOWEST_M, STEP_M = -10_000.0, 0.1
 KEPT_TILES = 64  # decoded, 256 KiB each
+RETRY_S = 10.0  # a card takes about a second to say that it can't read; every frame would wait
 MAX_WINDOW_PX = 1 << 16  # cut out of the tiles in one piece, which costs less than point by point
 
 Heights = NDArray[np.float32]  # (256, 256) metres above mean sea level, NaN where unknown
@@ -64,12 +67,14 @@ class Terrain:
         self._tiles = MBTiles(path, of_pack=True, check=check)
         self._kept: OrderedDict[tuple[int, int], Heights | None] = OrderedDict()
         self._tell: Callable[[str], None] | None = None
+        self._failed: dict[tuple[int, int], tuple[float, str]] = {}  # when, and why
 
     def with_gaps(self, tell: Callable[[str], None]) -> Terrain:
         """The same, for a flight: a tile that can't be read is unknown ground, and tell gets the
-        sentence whenever such a tile is asked for. InputError is not raised any more."""
+        sentence whenever such a tile is asked for; it is tried again after RETRY_S. InputError is
+        not raised any more."""
         other = copy(self)
-        other._tell = tell
+        other._tell, other._failed = tell, {}
         return other
 
     def heights_m(self, lat_deg: Floats, lon_deg: Floats) -> Floats:
@@ -138,20 +143,26 @@ class Terrain:
         return out
 
     def _decoded(self, x: int, y: int) -> Heights | None:
-        if (x, y) not in self._kept:
-            try:
-                heights = self._read(x, y)
-            except InputError as e:
-                if self._tell is None:
-                    raise
-                self._tell(str(e))
-                return None  # not kept: a disk may recover
+        if (x, y) in self._kept:
+            self._kept.move_to_end((x, y))
+            return self._kept[(x, y)]
+        heights = self._read(x, y) if self._tell is None else self._read_or_tell(x, y, self._tell)
+        if (x, y) not in self._failed:
             self._kept[(x, y)] = heights
             while len(self._kept) > KEPT_TILES:
                 self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end((x, y))
-        return self._kept[(x, y)]
+        return heights
+
+    def _read_or_tell(self, x: int, y: int, tell: Callable[[str], None]) -> Heights | None:
+        failed_s, problem = self._failed.pop((x, y), (-math.inf, ""))
+        if time.monotonic() - failed_s >= RETRY_S:
+            try:
+                return self._read(x, y)
+            except InputError as e:
+                failed_s, problem = time.monotonic(), str(e)
+        self._failed[(x, y)] = failed_s, problem
+        tell(problem)
+        return None
 
     def _read(self, x: int, y: int) -> Heights | None:
         data = self._tiles.tile(self.level, x, y)

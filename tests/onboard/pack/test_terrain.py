@@ -1,10 +1,13 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from onboard.errors import InputError
 from onboard.geodesy import pixel_to_latlon
-from onboard.pack.mbtiles import MBTilesWriter
-from onboard.pack.terrain import Terrain, decode_heights, encode_heights
+from onboard.pack import terrain as terrain_file
+from onboard.pack.mbtiles import MBTiles, MBTilesWriter
+from onboard.pack.terrain import RETRY_S, Terrain, decode_heights, encode_heights
 
 LEVEL, X, Y = 12, 3000, 1700
 
@@ -60,3 +63,28 @@ def test_points_far_apart_are_read_as_those_nearby(terrain):
     far = terrain.heights_m(np.append(lat, lat[0] - 60.0), np.append(lon, lon[0] - 60.0))
     assert np.allclose(together, alone) and np.array_equal(together, far[:-1])
     assert np.isfinite(together).all() and np.isnan(far[-1])
+
+
+def test_a_tile_that_cannot_be_read_is_tried_again_after_a_while(terrain, monkeypatch):
+    reads, told, now_s = [], [], [50.0]
+    read = MBTiles.tile
+
+    def failing(self, level, x, y):
+        reads.append((x, y))
+        if x == X and now_s[0] < 60.0:
+            raise InputError(f"{level}/{x}/{y}: the card is gone")
+        return read(self, level, x, y)
+
+    monkeypatch.setattr(MBTiles, "tile", failing)
+    monkeypatch.setattr(terrain_file, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    in_flight = terrain.with_gaps(told.append)
+    bad, good = (pixel_to_latlon(256 * X + dx, 256 * Y + 20.0, LEVEL) for dx in (20.0, 300.0))
+    for _ in range(3):
+        assert in_flight.height_m(*map(float, bad)) is None
+        assert in_flight.height_m(*map(float, good)) is not None
+    assert reads == [(X, Y), (X + 1, Y)]
+    assert told == [f"{LEVEL}/{X}/{Y}: the card is gone"] * 3
+    now_s[0] += RETRY_S
+    for _ in range(2):
+        assert in_flight.height_m(*map(float, bad)) is not None
+    assert reads == [(X, Y), (X + 1, Y), (X, Y)] and len(told) == 3
