@@ -100,7 +100,7 @@ def open_dem_file(
             crs, said = _placed(dataset, path)
             product = product_of(path)
             vertical = _datum(path, said, product, datum)
-            m_per_unit = _m_per_unit(dataset, path, crs, said, product, unit)
+            m_per_unit = _m_per_unit(dataset, path, crs, (said, vertical), product, unit)
             if sigma_m is None and product is not None:
                 sigma_m = product.sigma_m
             if sigma_m is None:
@@ -182,10 +182,13 @@ def _m_per_unit(
     dataset: DatasetReader,
     path: Path,
     crs: CRS,
-    said: VerticalDatum | None,
+    verticals: tuple[VerticalDatum | None, VerticalDatum],
     product: DemProduct | None,
     given: str | None,
 ) -> float:
+    """verticals: the file's own, and the one that is taken. A name such as navd88 leaves the unit
+    open, though EPSG's system of that name is metric; one in feet does not."""
+    said, taken = verticals
     band = (dataset.units[0] or "").strip().lower()
     if given is not None:
         found = [METRES_PER_UNIT[given]]
@@ -194,14 +197,16 @@ def _m_per_unit(
             raise InputError(f"{path}: its heights are in {band!r}; give --dem-unit m, ft or us-ft")
         found = [_BAND_UNITS[band]] if band else []
         found += [said.m_per_unit] if said is not None else []
+        found += [METRES_PER_UNIT["m"]] if product is not None else []
+        found += [taken.m_per_unit] if taken.m_per_unit != METRES_PER_UNIT["m"] else []
     if any(abs(a / found[0] - 1) > 1e-4 for a in found[1:]):
         raise InputError(
-            f"{path}: its band and its coordinate system name different units of height; "
-            "give --dem-unit m, ft or us-ft"
+            f"{path}: its band, its coordinate system, its product and --dem-datum name different "
+            "units of height; give --dem-unit m, ft or us-ft"
         )
     if found:
         return found[-1]
-    if product is None and crs.is_projected and crs.axis_info[0].unit_conversion_factor != 1.0:
+    if crs.is_projected and crs.axis_info[0].unit_conversion_factor != 1.0:
         raise InputError(
             f"{path}: its positions are in {crs.axis_info[0].unit_name} and nothing tells whether "
             "its heights are; give --dem-unit m, ft or us-ft"

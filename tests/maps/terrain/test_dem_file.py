@@ -39,11 +39,35 @@ def test_heights_are_in_the_unit_that_is_named(tmp_path, crs, units, said, m_per
 
 
 @pytest.mark.parametrize(
+    ("crs", "units", "datum", "unit", "m_per_unit"),
+    [
+        ("EPSG:32618", None, "EPSG:6360", None, US_FT),
+        ("EPSG:32618", None, "EPSG:8228", None, FT),
+        ("EPSG:2263", None, "EPSG:6360", None, US_FT),  # positions in feet too
+        ("EPSG:32618", "us-ft", "EPSG:6360", None, US_FT),
+        ("EPSG:32618", None, "EPSG:6360", "m", 1.0),  # the person knows better
+        ("EPSG:32618", "ft", "navd88", None, FT),  # named without a unit
+    ],
+)
+def test_a_vertical_system_in_feet_is_read_in_feet(tmp_path, crs, units, datum, unit, m_per_unit):
+    path = write_dem(tmp_path / "a.tif", crs, *AT, flat, units=units)
+    file = open_dem_file(path, datum, sigma_m=1.0, unit=unit)
+    assert file.posts(3, 3, 2, 2) == pytest.approx(1000.0 * m_per_unit)
+
+
+def test_a_product_in_metres_is_not_read_in_feet(tmp_path):
+    path = write_hgt(tmp_path / "N46E007.hgt", 46, 7, 1201)
+    with pytest.raises(InputError, match="its product and --dem-datum name different units"):
+        open_dem_file(path, "EPSG:6360")
+
+
+@pytest.mark.parametrize(
     ("crs", "options", "said", "sentence"),
     [
         ("EPSG:2263", {}, {}, "positions are in US survey foot.*--dem-unit"),
         ("EPSG:32632", {"units": "fathom"}, {}, "in 'fathom'; give --dem-unit"),
         ("EPSG:32618+6360", {"units": "m"}, {"datum": None}, "different units"),
+        ("EPSG:32618", {"units": "m"}, {"datum": "EPSG:6360"}, "different units"),
         ("EPSG:32632", {}, {"sigma_m": None}, "--dem-sigma-m"),
         ("EPSG:32632", {}, {"datum": None}, "--dem-datum egm96"),
         ("EPSG:32632+5773", {}, {"datum": "ellipsoid"}, "'EGM96 height', --dem-datum says ellips"),
