@@ -24,10 +24,15 @@ from maps.terrain.dem_said import METRES_PER_UNIT
 from maps.terrain.vertical_datum import ToAmsl, VerticalDatum, parse_datum, split_crs, to_amsl
 from onboard.errors import InputError
 from onboard.messages import TILE_PX
+from onboard.pack.plain_text import made_plain
 
 # No ground lies outside: the Dead Sea's shore is at -430 m, Everest at 8849 m, and the
 # ellipsoid up to 107 m away. What does is a void that the file does not declare as one.
 LOWEST_GROUND_M, HIGHEST_GROUND_M = -600.0, 9100.0
+ASK_DATUM = (
+    "give --dem-datum egm96, egm2008, navd88, ellipsoid or EPSG:number, as the model's maker says"
+)
+MAX_NAME = 60  # characters of a datum's name that are repeated
 _BAND_UNITS = {
     **dict.fromkeys(("m", "metre", "meter", "metres", "meters"), METRES_PER_UNIT["m"]),
     **dict.fromkeys(("ft", "foot", "feet", "international foot"), METRES_PER_UNIT["ft"]),
@@ -159,10 +164,18 @@ def _placed(dataset: DatasetReader, path: Path) -> tuple[CRS, VerticalDatum | No
 def _datum(
     path: Path, said: VerticalDatum | None, product: DemProduct | None, given: str | None
 ) -> VerticalDatum:
-    """The file's own word, else the person's, else the product's."""
+    """The file's own word, else the person's, else the product's. A name without an EPSG number,
+    as 'unknown' or 'Ellipsoid', is no word."""
     asked = None if given is None else parse_datum(given)
+    if said is not None and said.epsg == 0:
+        if asked is None:
+            raise InputError(
+                f"{path}: says its heights count from '{made_plain(said.name, MAX_NAME)}', which "
+                f"is no known system; {ASK_DATUM}"
+            )
+        return asked
     if said is not None:
-        if asked is not None and (asked.epsg != said.epsg or said.epsg == 0):
+        if asked is not None and asked.epsg != said.epsg:
             raise InputError(
                 f"{path}: says its heights count from '{said.name}', --dem-datum says "
                 f"{given}; leave the option out, or correct the file"
@@ -172,10 +185,7 @@ def _datum(
         return asked
     if product is not None:
         return parse_datum(product.datum)
-    raise InputError(
-        f"{path}: does not say what its heights count from; give --dem-datum egm96, egm2008, "
-        "navd88, ellipsoid or EPSG:number, as the model's maker says"
-    )
+    raise InputError(f"{path}: does not say what its heights count from; {ASK_DATUM}")
 
 
 def _m_per_unit(

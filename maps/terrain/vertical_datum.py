@@ -40,7 +40,7 @@ _WGS84_WITH_EGM96 = "EPSG:9707"
 @dataclass(frozen=True)
 class VerticalDatum:
     """epsg: of the vertical coordinate system; None for the WGS84 ellipsoid, 0 for one without
-    a number. m_per_unit: of its heights."""
+    a number, from which nothing is known to count. m_per_unit: of its heights."""
 
     name: str
     epsg: int | None
@@ -95,9 +95,14 @@ def split_crs(crs: CRS, where: str) -> tuple[CRS, VerticalDatum | None]:
 
 
 def to_amsl(datum: VerticalDatum, offset_m: float | None, where: str) -> ToAmsl:
-    """offset_m: what a person says is to be subtracted. Raises InputError: heights above the
-    ellipsoid, no offset, and PROJ without a geoid's grid."""
-    if offset_m is not None:
+    """offset_m: what a person says is to be subtracted from heights above the ellipsoid. Raises
+    InputError: such heights, no offset, and PROJ without a geoid's grid; an offset for others."""
+    if offset_m and datum.epsg is not None:
+        raise InputError(
+            f"{where}: its heights count from '{datum.name}', and --dem-offset-m {offset_m:g} is "
+            "for heights above the ellipsoid; leave it out, or give 0 for this one"
+        )
+    if offset_m is not None and datum.epsg is None:
         return ToAmsl(lambda lat, lon: np.full(lat.shape, -offset_m), OFFSET_SIGMA_M)
     if datum.epsg == _EGM96:
         return ToAmsl(_nothing_m, 0.0)
@@ -129,8 +134,6 @@ def _vertical(crs: CRS, where: str) -> VerticalDatum:
 def _by_grid(datum: VerticalDatum) -> Callable[[Array, Array], Array] | None:
     """By PROJ, only where the best operation it knows has all its grids: without, PROJ would
     hand the height back unchanged. Looking takes a second for a national datum."""
-    if datum.epsg == 0:
-        return None
     if datum.epsg is None:
         source = CRS.from_epsg(4979)
     else:

@@ -15,8 +15,8 @@ DEM_FACTS: dict[str, tuple[type, str]] = {
     ),
     "--dem-offset-m": (
         float,
-        "subtracted from its heights to get those above mean sea level: the geoid's height "
-        "above the ellipsoid",
+        "subtracted from heights above the ellipsoid to get those above mean sea level: the "
+        "geoid's height above the ellipsoid; 0 for a model that counts from elsewhere",
     ),
     "--dem-sigma-m": (float, "error of its heights, 1 sigma (default: the product's)"),
     "--dem-unit": (str, "of its heights: m, ft or us-ft (default: the file's)"),

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import rasterio
+from pyproj import CRS
 from rasterio.transform import Affine, from_origin
 
 from maps.terrain import DemSaid, open_dems
@@ -83,17 +84,50 @@ def test_what_is_not_known_is_asked_for(tmp_path, crs, options, said, sentence):
         open_dem_file(path, **{"datum": "egm96", "sigma_m": 1.0, **said})
 
 
-@pytest.mark.parametrize(
-    ("offset_m", "datum", "height_m"), [(47.5, "ellipsoid", 952.5), (-2.3, "EPSG:5710", 1002.3)]
-)
-def test_an_offset_is_subtracted_and_told_as_error(tmp_path, offset_m, datum, height_m):
+@pytest.mark.parametrize(("offset_m", "height_m"), [(47.5, 952.5), (-2.3, 1002.3), (0.0, 1000.0)])
+def test_an_offset_is_subtracted_and_told_as_error(tmp_path, offset_m, height_m):
     path = write_dem(tmp_path / "a.tif", "EPSG:32632", *AT, flat)
-    said = DemSaid(datums=(datum,), offsets_m=(offset_m,), sigmas_m=(0.3,))
+    said = DemSaid(datums=("ellipsoid",), offsets_m=(offset_m,), sigmas_m=(0.3,))
     dem = open_dems([path], said)
-    file = open_dem_file(path, datum, offset_m, 0.3)
+    file = open_dem_file(path, "ellipsoid", offset_m, 0.3)
     lon, lat = 7.70015, 46.49393
     assert dem.heights_at_m(np.array([lat]), np.array([lon]))[0] == pytest.approx(height_m)
     assert file.sigma_m == pytest.approx(np.hypot(0.3, 1.0))
+
+
+@pytest.mark.parametrize("datum", ["egm96", "egm2008", "EPSG:5710"])
+def test_an_offset_is_for_heights_above_the_ellipsoid_only(tmp_path, datum):
+    a = write_dem(tmp_path / "a.tif", "EPSG:32632", *AT, flat)
+    b = write_dem(tmp_path / "b.tif", "EPSG:32632", *AT, flat)
+    said = {"datums": (datum, "ellipsoid"), "sigmas_m": (1.0,)}
+    with pytest.raises(InputError, match=r"a\.tif: .* --dem-offset-m 47.5 is for heights above"):
+        open_dems([a, b], DemSaid(**said, offsets_m=(47.5,)))
+    dem = open_dems([a, b], DemSaid(**said, offsets_m=(0.0, 47.5)))
+    lat, lon = np.array([46.49393]), np.array([7.70015])
+    assert dem.heights_at_m(lat, lon)[0] == pytest.approx(952.5)
+    assert open_dems([a], DemSaid((datum,), (0.0,), (1.0,))).heights_at_m(lat, lon)[0] == 1000.0
+
+
+UTM_WKT = CRS.from_epsg(32632).to_wkt("WKT1_GDAL")
+
+
+@pytest.mark.parametrize("name", ["unknown", "Ellipsoid", "WGS 84 height"])
+def test_a_vertical_system_that_is_none_lets_the_person_decide(tmp_path, name):
+    wkt = (
+        f'COMPD_CS["x",{UTM_WKT},VERT_CS["{name}",VERT_DATUM["{name}",2005],UNIT["metre",1],'
+        'AXIS["Up",UP]]]'
+    )
+    path = write_posts(
+        tmp_path / "a.tif", np.full((20, 20), 1000.0), wkt, from_origin(4e5, 5.15e6, 25, 25)
+    )
+    with pytest.raises(InputError, match=rf"a\.tif: .*'{name}', which is no known.*--dem-datum"):
+        open_dem_file(path, sigma_m=1.0)
+    for datum, offset_m, height_m in (("egm96", None, 1000.0), ("ellipsoid", 47.5, 952.5)):
+        said = DemSaid((datum,), () if offset_m is None else (offset_m,), (1.0,))
+        found = open_dems([path], said).heights_at_m(np.array([46.49393]), np.array([7.70015]))
+        assert found[0] == pytest.approx(height_m)
+    with pytest.raises(InputError, match="ellipsoid.*--dem-offset-m"):
+        open_dem_file(path, "ellipsoid", sigma_m=1.0)
 
 
 def test_a_national_datum_is_taken_over_with_its_difference_as_error(tmp_path):
