@@ -83,6 +83,7 @@ def make_flight(
         equipment.utc_minus_clock_ns,
         JournalledLink(nmea_link, journal) if nmea_link is not None else None,
         is_held=takeover.is_held,
+        height_said=lambda: navigator.height_said,
     )
     parts: tuple[Part, ...] = (takeover, publisher)
     return Flight(Companion(navigator, parts, journal), takeover, publisher)

@@ -21,6 +21,7 @@ from onboard.fusion import Fusion
 from onboard.ground.doubtful_ground import DoubtfulGround
 from onboard.ground.height_above_terrain import height_above_terrain
 from onboard.ground.relief import Relief
+from onboard.height_doubt import HeightDoubt
 from onboard.localize import Localizer, Look, timed
 from onboard.messages import (
     Estimate,
@@ -43,6 +44,14 @@ from onboard.telemetry import Telemetry
 from onboard.telemetry_messages import AirData, Attitude, Height
 
 MAX_MOTION_GAP_NS = 15_000_000_000  # views further apart hardly overlap: 150 m at 10 m/s
+
+# What may become of a match that tells the height above ground; None: a fix.
+TELL_HEIGHT = (
+    None,
+    Reason.SCALE_DISAGREES,
+    Reason.INNOVATION_TOO_LARGE,
+    Reason.UNCONFIRMED,
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,8 @@ class Navigator:
         settings = settings or NavigatorSettings()
         self._network = describer.network
         self._localizer = Localizer(pack, describer, camera)
-        self._telemetry = Telemetry(camera.attitude_delay_s)
+        self._terrain = height_above_terrain(pack) if settings.use_terrain else None
+        self._telemetry = Telemetry(camera.attitude_delay_s, self._terrain is not None)
         direction_sigma_rad = math.radians(camera.mounting.sigma_deg)
         self._fusion = Fusion(
             pack.centre,
@@ -113,7 +123,7 @@ class Navigator:
         )
         self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]
-        self._terrain = height_above_terrain(pack) if settings.use_terrain else None
+        self._height_doubt = HeightDoubt()
         self._frozen = FrozenWatch()
         self._previous: Look | None = None
         self._newest_frame_ns: int | None = None
@@ -152,7 +162,8 @@ class Navigator:
         prior = self._fusion.prior_at(frame.time_ns)
         height = self._telemetry.height_at(frame.time_ns)
         if self._terrain is not None and height is not None:
-            height, work.height_used = self._terrain.height(height, prior)
+            doubt_m = self._telemetry.across_sources_m
+            height, work.height_used = self._terrain.height(height, prior, doubt_m)
             work.relief = self._terrain.relief(prior)
             work.ground = self._terrain.doubt(height, prior)
         work.corrections = self._fusion.corrections.for_height(height)
@@ -219,8 +230,32 @@ class Navigator:
                 self._telemetry.trust_heights(result.time_ns)
             result = replace(result, fix=None if refusal else fix, refusal=refusal)
             result = replace(result, latency_ms=latency_ms)
+        self._height_doubt.take(result, self._tell_terrain(work, result))
         estimate = self.estimate_at(work.frame.time_ns)
         return replace(result, estimate=estimate, height=work.height_used)
+
+    @property
+    def height_said(self) -> tuple[int, str] | None:
+        """See `HeightDoubt`."""
+        return self._height_doubt.said
+
+    def _tell_terrain(self, work: FrameWork, result: FrameResult) -> float:
+        """Of a match that was good, or would have been with another scale or from another place.
+        Returns by how much that raised the height."""
+        reason = result.refusal.reason if result.refusal else None
+        if self._terrain is None or work.height_used is None or work.height is None:
+            return 0.0
+        if result.view is None or result.match is None or reason not in TELL_HEIGHT:
+            return 0.0
+        fits = reason is not Reason.SCALE_DISAGREES
+        return self._terrain.hear_match(
+            work.height_used,
+            work.height.amsl_m,
+            result.view,
+            result.match,
+            fits,
+            self._fusion.prior_at(result.time_ns),
+        )
 
     def estimate_at(self, time_ns: int) -> Estimate | None:
         """The position carried forward to time_ns; None while lost."""

@@ -75,15 +75,16 @@ class Publisher:
         utc_minus_clock_ns: int | None = None,
         nmea_link: Link | None = None,
         is_held: Callable[[], bool] = lambda: False,
+        height_said: Callable[[], tuple[int, str] | None] = lambda: None,
     ) -> None:
         """utc_minus_clock_ns: Unix time minus the caller's clock, where known. nmea_link is
         given NMEA's bytes. is_held: `takeover.Takeover.is_held`; while the autopilot has no
-        position but ours, the policy withholds none. Raises InputError: outputs that can't be
-        had, or not together."""
+        position but ours, the policy withholds none. height_said: `loop.Navigator.height_said`.
+        Raises InputError: outputs that can't be had, or not together."""
         self._settings = settings or PublishSettings()
         _check(self._settings, nmea_link)
         self._link = link
-        self._is_held = is_held
+        self._is_held, self._height_said = is_held, height_said
         self._nmea_link = nmea_link
         self._now = Moment(0, utc_minus_clock_ns=utc_minus_clock_ns)
         self._announcer = Announcer(link)
@@ -146,6 +147,9 @@ class Publisher:
         if gnss.state in GNSS_SEVERITIES:
             text = f"Pilotage: GNSS {gnss.state.value}"
             self._announcer.say("gnss", GNSS_SEVERITIES[gnss.state], text)
+        said = self._height_said()
+        if said is not None:
+            self._announcer.say("height", *said)
         if self._now.offered and any(o in self._settings.outputs for o in LOCAL_OUTPUTS):
             lacking = missing(self._now)
             if lacking is not None:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from onboard.autopilot.heights import CLEARANCE, HOME_SIGMA_M, RANGEFINDER, TERRAIN
+from onboard.autopilot.heights import HOME_SIGMA_M, MEASURED, TERRAIN
+from onboard.geodesy import distance_m
 from onboard.ground.doubtful_ground import DoubtfulGround, doubtful_ground
 from onboard.ground.ground_below import GroundBelow, Spread
 from onboard.ground.match_place import match_place
@@ -30,7 +31,6 @@ from onboard.telemetry_messages import (
 )
 
 MAP_TERRAIN = "map terrain"
-MEASURED = (RANGEFINDER, CLEARANCE)
 NOT_ABOVE_HOME = (*MEASURED, TERRAIN)
 
 STANDING_SIGMA_M = 3.0  # a disarmed vehicle stands on the ground, a wall or a car
@@ -85,10 +85,13 @@ class HeightAboveTerrain:
         """The ground, where it is in doubt. height: `height`'s answer for that prior."""
         return doubtful_ground(self._ground, height, prior, height.source == MAP_TERRAIN)
 
-    def height(self, told: Height, prior: Prior | None) -> tuple[Height, HeightUsed]:
+    def height(
+        self, told: Height, prior: Prior | None, plane_doubt_m: float = 0.0
+    ) -> tuple[Height, HeightUsed]:
         """told: at the exposure, as telemetry has it. prior: where the vehicle may be; None
-        while it is lost, then it is somewhere over the map."""
-        height, below, differs_m = self._above(told, prior)
+        while it is lost, then it is somewhere over the map. plane_doubt_m: of a height above home
+        where no ground is known (`Telemetry.across_sources_m`)."""
+        height, below, differs_m = self._above(told, prior, plane_doubt_m)
         return height, HeightUsed(
             height.agl_m,
             height.sigma_m,
@@ -100,24 +103,35 @@ class HeightAboveTerrain:
         )
 
     def hear_match(
-        self, used: HeightUsed, amsl_m: float | None, view: View, match: Match, fits: bool
-    ) -> None:
+        self,
+        used: HeightUsed,
+        amsl_m: float | None,
+        view: View,
+        match: Match,
+        fits: bool,
+        prior: Prior | None,
+    ) -> float:
         """Where a view was found, and at which scale. used, amsl_m: the height it was made with.
-        fits: the scale is right; else it was refused for that alone."""
+        fits: the scale is right; else it was refused for that alone. prior: where the vehicle may
+        be, by now. Returns by how much heights are higher from now on, mostly by nothing."""
         if amsl_m is None:
-            return
-        below = self._ground.under(Prior(*match_place(match, view), MATCHED_PLACE_SIGMA_M))
+            return 0.0
+        place = match_place(match, view)
+        below = self._ground.under(Prior(*place, MATCHED_PLACE_SIGMA_M))
         if below is None:
-            return
+            return 0.0
         terrain_m = amsl_m - below.mean_m - self._bias.now.m
         off = match.scale - 1.0
         seen_m = used.agl_m + off * view.agl_m
         scale_m = math.hypot(SCALE_SIGMA, SCALE_ERROR_SHARE * off) * view.agl_m
         noise_m = math.hypot(self._ground.sigma_m, below.sigma_m, scale_m)
-        self._bias.match(view.time_ns, terrain_m - seen_m, noise_m, fits)
+        is_there = prior is None or (
+            distance_m(prior.lat_deg, prior.lon_deg, *place) <= AGREES_SIGMAS * prior.sigma_m
+        )
+        return -self._bias.match(view.time_ns, terrain_m - seen_m, noise_m, fits, is_there)
 
     def _above(
-        self, told: Height, prior: Prior | None
+        self, told: Height, prior: Prior | None, plane_doubt_m: float
     ) -> tuple[Height, Spread | None, float | None]:
         self._bias.drift(told.time_ns)
         self._anchor_where_it_began()
@@ -132,7 +146,8 @@ class HeightAboveTerrain:
             hills_m = over_map.sigma_m if over_map else UNKNOWN_HILLS_M
             if told.source in NOT_ABOVE_HOME:
                 return told, None, None
-            return replace(told, sigma_m=math.hypot(told.sigma_m, hills_m)), None, None
+            sigma_m = math.hypot(told.sigma_m, hills_m, plane_doubt_m)
+            return replace(told, sigma_m=sigma_m), None, None
         is_anchored = self._bias.anchor is not Anchor.SEA_LEVEL
         if over_map and not is_anchored and told.source not in NOT_ABOVE_HOME:
             self._anchor_by_home(amsl_m - told.agl_m, over_map)
