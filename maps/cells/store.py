@@ -35,7 +35,7 @@ from onboard.pack.pack_manifest import (
     without_nones,
 )
 from onboard.settings import settings_from_table
-from onboard.whole_file import partial_name, write_whole
+from onboard.whole_file import write_whole
 
 STORE_FORMAT = 1
 STORE_NAME = "store.json"
@@ -91,7 +91,12 @@ class CellStore:
         InputError: an unknown kind of address, a package missing for it."""
         self.url = url
         try:
-            self._files, root = fsspec.core.url_to_fs(url)
+            # fsspec would take a path's '::' for one file system within another.
+            self._files, root = (
+                fsspec.core.url_to_fs(url)
+                if "://" in url
+                else (LocalFileSystem(), str(Path(url).absolute()))
+            )
         except (ValueError, ImportError) as e:
             raise InputError(f"--store {url}: {e}; give a folder or another address") from e
         self._root = root.rstrip("/")
@@ -238,7 +243,7 @@ class CellStore:
             yield
             return
         if self.folder.is_dir() and self.header() is None:
-            begun = {LOCK_NAME, partial_name(STORE_NAME), SCRATCH_NAME}
+            begun = {LOCK_NAME, SCRATCH_NAME}
             if {child.name for child in self.folder.iterdir()} - begun:
                 raise InputError(
                     f"{self.folder}: exists and is no cell store; move it or give another --store"
@@ -269,11 +274,14 @@ class CellStore:
             raise InputError(f"{self.url}: {name} is damaged ({e}); remove it") from e
 
     def _write(self, name: str, text: str) -> None:
-        if self.folder is not None:
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.folder / name, text)
-        else:
+        if self.folder is None:
             self._files.pipe_file(f"{self._root}/{name}", text.encode())
+            return
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self.scratch() as scratch:  # of its own: a worker of a stopped build may write too
+            write_whole(scratch / target.name, text)
+            (scratch / target.name).replace(target)
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

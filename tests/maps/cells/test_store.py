@@ -139,9 +139,11 @@ def test_threads_that_want_the_same_file_never_see_half_of_it(tmp_path, monkeypa
         assert {path.read_text() for path in found} == {"imagery" * 10_000}
 
 
-def test_builds_that_put_the_same_at_once_read_it_whole(tmp_path, monkeypatch):
-    store = CellStore(f"memory://{tmp_path.name}")
-    monkeypatch.setattr(store._files, "blocksize", 10_000, raising=False)
+@pytest.mark.parametrize("where", ["folder", "memory"])
+def test_builds_that_put_the_same_at_once_read_it_whole(tmp_path, monkeypatch, where):
+    """In a folder the second one is a worker that a stopped build left."""
+    store = CellStore(f"memory://{tmp_path.name}" if where == "memory" else str(tmp_path / "s"))
+    monkeypatch.setattr(type(store._files), "blocksize", 10_000, raising=False)
 
     def write_slowly(file, data):
         time.sleep(0.002)
@@ -157,6 +159,13 @@ def test_builds_that_put_the_same_at_once_read_it_whole(tmp_path, monkeypatch):
         for _ in range(5):
             store.remove_step(CELL, Step.LAY)
             assert set(pool.map(put_and_read, range(8))) == {"imagery" * 10_000}
+
+
+def test_two_colons_in_a_path_lead_to_no_other_store(tmp_path):
+    other = CellStore(str(tmp_path / "region"))
+    put(other)
+    assert CellStore(str(tmp_path / "region::pack")).cells() == set()
+    assert other.cells() == {CELL}
 
 
 @pytest.mark.parametrize("name", ["../../precious", "/etc/passwd", ".."])
@@ -183,7 +192,6 @@ def test_a_second_build_on_a_folder_is_refused(tmp_path):
 
 def test_what_a_killed_build_left_is_cleared(tmp_path):
     (tmp_path / "s" / "scratch" / "x").mkdir(parents=True)
-    (tmp_path / "s" / "store.json.partial").write_text("{")
     with CellStore(str(tmp_path / "s")).locked():
         assert not (tmp_path / "s" / "scratch").exists()
 
