@@ -27,7 +27,7 @@ from maps.cells.run_here import Tally, bare_rate, run_here
 from maps.cells.store import CellStore
 from maps.cells.tile_backend import settled_backend
 from maps.cells.update import begin_update, end_update
-from maps.coverage import coverage_notes, height_notes
+from maps.coverage import coverage_notes, height_notes, say_what_is_missing
 from maps.mission import MissionNeeds
 from maps.pack_name import pack_name
 from maps.partial_pack import partial_pack, refuse_existing, system_sentences
@@ -42,6 +42,7 @@ from onboard.inference import Backend
 from onboard.model_bundle import ModelBundle
 from onboard.pack.pack_manifest import (
     FORMAT_VERSION,
+    IMAGERY_NAME,
     MANIFEST_NAME,
     PackModel,
     manifest_text,
@@ -86,6 +87,9 @@ class BuildRequest:
             raise ValueError("a build makes a pack, a store, or both")
         if self.cluster is not None and self.store is None:
             raise InputError("--cluster: needs a --store that all workers reach; name one")
+        out, store = self.out, self.store
+        if out is not None and store is not None and out.resolve() == Path(store).resolve():
+            raise InputError(f"--out {out}: is the --store, too; give another --out")
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ def _pack_alone(request: BuildRequest, opened: Opened, tasks: list[LayTask]) -> 
             store = CellStore(str(folder / CELLS_NAME))
             with store.locked():
                 made = _make_cells(store, opened, tasks, drop=True)
-                assemble(store, folder, _name(request))
+                _assemble(store, folder, request, opened)
         _give_name(folder, _name(request))
         shutil.rmtree(folder / CELLS_NAME, ignore_errors=True)
     return dataclasses.replace(made, resumed=note.startswith("going on"))
@@ -218,8 +222,14 @@ def _store_and_pack(request: BuildRequest, opened: Opened, tasks: list[LayTask])
             with partial_pack(request.out, mark, request.replace) as (folder, note):
                 if note:
                     print(note, file=sys.stderr)
-                assemble(store, folder, _name(request))
+                _assemble(store, folder, request, opened)
     return made
+
+
+def _assemble(store: CellStore, folder: Path, request: BuildRequest, opened: Opened) -> None:
+    manifest = assemble(store, folder, _name(request))
+    if opened.area is not None:
+        say_what_is_missing(folder / IMAGERY_NAME, opened.area, max(manifest.levels))
 
 
 def _make_cells(
@@ -228,6 +238,11 @@ def _make_cells(
     with _makers(store, opened, tasks, cluster) as make:
         begin_update(store, opened, drop)
         tally = make()
+    if [lay_task(opened, task.cell) for task in tasks] != tasks:
+        raise InputError(
+            "an input was changed while the build was at work; see that nothing writes to the "
+            "inputs and give the command again"
+        )
     gone = end_update(store, opened, tally.laid)
     return _Made(tally, gone, resumed=tally.there > 0)
 

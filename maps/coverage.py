@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from shapely import contains_xy
@@ -15,6 +17,7 @@ from maps.terrain import Dem
 from onboard.camera import Camera
 from onboard.geodesy import latlon_to_pixel
 from onboard.messages import TILE_PX
+from onboard.pack.mbtiles import MBTiles
 
 SIDE_POINTS = 40  # of the grid over the area at which is looked
 MOST_HEIGHTS = 150  # looked up among them
@@ -32,7 +35,7 @@ def coverage_notes(area: BaseGeometry, sources: Sequence[Source], dem: Dem | Non
     for source in sources:
         west, south, east, north = source.bounds_m
         within |= (x_m >= west) & (x_m <= east) & (y_m >= south) & (y_m <= north)
-    notes += _imagery_note(within)
+    notes += _imagery_note("the imagery", within)
     if dem is not None:
         some = slice(None, None, math.ceil(len(lon) / MOST_HEIGHTS))
         share = float(np.isfinite(dem.heights_at_m(lat[some], lon[some])).mean())
@@ -50,14 +53,25 @@ def tile_notes(area: BaseGeometry, tiles: Sequence[tuple[int, int]], level: int)
     x_px, y_px = latlon_to_pixel(lat, lon, level)
     held = set(tiles)
     places = zip((x_px // TILE_PX).tolist(), (y_px // TILE_PX).tolist(), strict=True)
-    return _imagery_note(np.array([place in held for place in places]))
+    return _imagery_note("the pack's imagery", np.array([place in held for place in places]))
 
 
-def _imagery_note(within: np.ndarray) -> list[str]:
+def say_what_is_missing(imagery: Path, area: BaseGeometry, level: int) -> None:
+    """`tile_notes` of a pack's imagery, for the person. Raises InputError: a damaged file."""
+    tiles = MBTiles(imagery)
+    try:
+        notes = tile_notes(area, tiles.positions(level), level)
+    finally:
+        tiles.close()
+    for note in notes:
+        print(note, file=sys.stderr)
+
+
+def _imagery_note(what: str, within: np.ndarray) -> list[str]:
     share = float(within.mean())
     if share >= ALL:
         return []
-    return [f"note: the imagery reaches {share:.0%} of the area; the rest has no map"]
+    return [f"note: {what} reaches {share:.0%} of the area; the rest has no map"]
 
 
 def height_notes(

@@ -11,11 +11,10 @@ from shapely.geometry.base import BaseGeometry
 from maps.cells.assemble import assemble
 from maps.cells.store import CellStore
 from maps.cells.update import finished_header
-from maps.coverage import tile_notes
+from maps.coverage import say_what_is_missing
 from maps.pack_name import pack_name
 from maps.partial_pack import partial_pack
 from onboard.errors import InputError
-from onboard.pack.mbtiles import MBTiles
 from onboard.pack.pack_manifest import FORMAT_VERSION, IMAGERY_NAME, Manifest
 
 
@@ -59,15 +58,5 @@ def cut_pack(request: CutRequest) -> Manifest:
             print(note, file=sys.stderr)
         name = pack_name(request.name, request.out)
         manifest = assemble(store, folder, name, request.area, request.levels)
-        _say_what_is_missing(folder / IMAGERY_NAME, request.area, max(manifest.levels))
+        say_what_is_missing(folder / IMAGERY_NAME, request.area, max(manifest.levels))
         return manifest
-
-
-def _say_what_is_missing(imagery: Path, area: BaseGeometry, level: int) -> None:
-    tiles = MBTiles(imagery)
-    try:
-        notes = tile_notes(area, tiles.positions(level), level)
-    finally:
-        tiles.close()
-    for note in notes:
-        print(note, file=sys.stderr)

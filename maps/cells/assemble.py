@@ -61,7 +61,8 @@ def assemble(
     wanted = header.levels if levels is None else levels
     selection = Selection(area, wanted)
     cells = cells_in_order([c for c in store.cells() if selection.cell(c)])
-    _take_up(folder, f"{store.digest(cells)} {selection.text()} {header}")
+    digest = store.digest(cells)
+    _take_up(folder, f"{digest} {selection.text()} {header}")
     copies = folder / COPIES_NAME  # not in the store, which may be read-only
     bounds = write_imagery(folder / IMAGERY_NAME, store, cells, selection, header, copies)
     terrain = header.terrain
@@ -72,6 +73,11 @@ def assemble(
         terrain = None
     shards = _write_shards(folder, store, cells, selection, copies)
     shutil.rmtree(copies, ignore_errors=True)
+    if store.header() != header or store.digest(cells) != digest:
+        raise InputError(
+            f"{store.url}: was changed by a build while the pack was cut; wait for its end and "
+            "give the command again"
+        )
     if not shards:
         raise InputError("the imagery has no tile with texture and few holes; give more imagery")
     for level in sorted(set(wanted) - {s.level for s in shards}):

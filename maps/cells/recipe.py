@@ -51,11 +51,11 @@ class Opened:
     """A recipe with its sources open. Imagery is read in one thread only."""
 
     def __init__(self, recipe: Recipe, sources: Sequence[Source]) -> None:
-        """sources: those of the recipe's inputs, in order."""
+        """sources: those of the recipe's inputs, in order. area: the recipe's, as a shape."""
         self.recipe = recipe
         self.sources = tuple(sources)
-        self._area = None if recipe.area_wkt is None else shapely.from_wkt(recipe.area_wkt)
-        self._touches = None if self._area is None else prep(self._area)
+        self.area = None if recipe.area_wkt is None else shapely.from_wkt(recipe.area_wkt)
+        self._touches = None if self.area is None else prep(self.area)
 
     @cached_property
     def bundle(self) -> ModelBundle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from maps.cells.cell import Cell
@@ -20,7 +21,7 @@ def begin_update(store: CellStore, opened: Opened, drop: bool) -> None:
     header, recipe = store.header(), opened.recipe
     if header is not None:
         _refuse_another_kind(store, header, recipe)
-        gone = {i.name for i in header.imagery} - {i.name for i in recipe.imagery}
+        gone = Counter(i.name for i in header.imagery) - Counter(i.name for i in recipe.imagery)
         if gone and not drop:
             raise InputError(
                 f"{store.url}: holds imagery of {', '.join(sorted(gone))}, which the command does "

@@ -84,9 +84,17 @@ class ServiceStore:
                     self._check_any(zoom, wanted)
 
     def warn_of_blanks(self, zoom: int, level: int) -> None:
-        """Says which bytes came for many tiles."""
+        """Says how many tiles the service does not have, and which bytes came for many."""
         known = self._cache.known(zoom)
         wanted = self._wanted(zoom, level)
+        holes = sum(p in known and known[p].sha256 is None for p in wanted)
+        if holes:
+            print(
+                f"{self._service.name}: {self._service.host} has none of {holes} of {len(wanted)} "
+                f"tiles of zoom {zoom}; to ask for them again remove {self._cache.path}, or set "
+                f"refresh_days in {self.path}",
+                file=sys.stderr,
+            )
         digests = Counter(known[p].sha256 for p in wanted if p in known and known[p].sha256)
         for digest, count in digests.most_common(3):
             if count >= SUSPECT_TILES and digest not in self._service.blank_sha256:

@@ -1,12 +1,15 @@
 """Packs cut out of cell stores."""
 
+import shutil
+
 import numpy as np
 import pytest
 from shapely.geometry import box
 
 from maps.build import BuildRequest, build_pack
+from maps.cells import assemble
 from maps.cells.cell import Cell
-from maps.cells.store import TILES_NAME, CellStore
+from maps.cells.store import TILES_NAME, CellStore, Step
 from maps.cut import CutRequest, cut_pack
 from onboard.errors import InputError
 from onboard.geodesy import pixel_to_latlon
@@ -162,9 +165,32 @@ def test_wrong_words_are_one_sentence_and_leave_nothing(store, tmp_path, capsys,
 def test_what_the_store_does_not_reach_is_said(store, tmp_path, capsys):
     part = over(X0, Y0, X0 + 2 * SIDE, Y0 + SIDE)  # as much again to the east
     cut_pack(CutRequest(str(store), tmp_path / "a.pack", part))
-    assert "the imagery reaches 50% of the area" in capsys.readouterr().err
+    assert "the pack's imagery reaches 50% of the area" in capsys.readouterr().err
     cut_pack(CutRequest(str(store), tmp_path / "b.pack", CORNER))
     assert "note" not in capsys.readouterr().err
+
+
+def test_a_store_that_a_build_changes_meanwhile_makes_no_pack(store, tmp_path, monkeypatch):
+    changed = tmp_path / "store"
+    shutil.copytree(store, changed)
+
+    def change():
+        cells = CellStore(str(changed))
+        cell = min(cells.cells(), key=lambda c: c.name)
+        mark = cells.mark(cell, Step.DESCRIBE)
+        held = [cells.local(cell, file, tmp_path) for file in mark.files]
+        cells.put(cell, Step.DESCRIBE, "of newer imagery", held, dict(mark.counts))
+
+    write_imagery = assemble.write_imagery
+
+    def slowly(*said):
+        change()
+        return write_imagery(*said)
+
+    monkeypatch.setattr(assemble, "write_imagery", slowly)
+    with pytest.raises(InputError, match="was changed by a build while the pack was cut"):
+        cut_pack(CutRequest(str(changed), tmp_path / "a.pack", CORNER))
+    assert not (tmp_path / "a.pack").exists()
 
 
 def test_a_line_is_cut_with_its_corridor(store, tmp_path):

@@ -7,12 +7,14 @@ import pytest
 from shapely.geometry import box
 
 from maps.build import BuildRequest, build_pack
+from maps.cells.run_here import run_here
 from maps.cells.store import CellStore, Step
 from maps.cells.update import end_update
 from maps.cut import CutRequest, cut_pack
 from maps.provenance import Provenance
 from onboard.describe import Describer
 from onboard.errors import InputError
+from onboard.geodesy import pixel_to_latlon
 from onboard.model_bundle import load_bundle
 from onboard.pack.map_pack import MapPack
 from tests.maps.small_imagery import texture, write_xyz
@@ -221,6 +223,42 @@ def test_an_existing_pack_is_refused_before_any_work(tmp_path, bundle):
     with pytest.raises(InputError, match="exists already"):
         build(bundle, [west], tmp_path / "a.pack", store=str(tmp_path / "s"), replace=False)
     assert not (tmp_path / "s").exists()
+
+
+def test_one_of_two_inputs_of_the_same_name_does_not_go_unasked(tmp_path, bundle):
+    """OpenDroneMap calls all its orthophotos the same."""
+    west, east = west_and_east(tmp_path)
+    store = str(tmp_path / "s")
+    named = {"store": store, "provenance": Provenance(names=("odm_orthophoto",))}
+    build(bundle, [west, east], None, **named)
+    with pytest.raises(InputError, match="holds imagery of odm_orthophoto, which"):
+        build(bundle, [east], None, **named)
+
+
+def test_an_input_changed_while_a_build_is_at_work_makes_no_pack(tmp_path, bundle, monkeypatch):
+    west, east = west_and_east(tmp_path)
+
+    def change_then_run(*said):
+        tally = run_here(*said)
+        write_xyz(west, texture(256, 256, seed=5), LEVEL, X0 - 3, Y0 - 1)
+        return tally
+
+    monkeypatch.setattr("maps.build.run_here", change_then_run)
+    for store in (None, str(tmp_path / "s")):
+        with pytest.raises(InputError, match="an input was changed while the build was at work"):
+            build(bundle, [west, east], tmp_path / "a.pack", store=store)
+        assert not (tmp_path / "a.pack").exists()
+
+
+def test_holes_in_the_area_are_said(tmp_path, bundle, capsys):
+    """Two far tiles have the bounding box of all between."""
+    write_xyz(tmp_path / "h", texture(256, 256), LEVEL, X0, Y0)
+    write_xyz(tmp_path / "h", texture(256, 256), LEVEL, X0 + 3, Y0 + 3)
+    south, east_deg = pixel_to_latlon((X0 + 4) * 256 - 1, (Y0 + 4) * 256 - 1, LEVEL)
+    north, west_deg = pixel_to_latlon(X0 * 256 + 1, Y0 * 256 + 1, LEVEL)
+    area = ",".join(str(float(side)) for side in (west_deg, south, east_deg, north))
+    build(bundle, [tmp_path / "h"], tmp_path / "a.pack", area=area)
+    assert "the pack's imagery reaches 12% of the area" in capsys.readouterr().err
 
 
 def test_two_builds_at_once_on_an_object_store_do_no_harm(tmp_path, bundle):

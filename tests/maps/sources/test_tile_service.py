@@ -325,7 +325,7 @@ def test_a_body_that_unpacks_without_end_is_cut_off(service):
 
 
 @pytest.mark.parametrize("hole", [Reply(404), Reply(204), Reply(200), Reply(410)])
-def test_no_tile_is_a_hole_and_is_not_asked_for_again(service, hole):
+def test_no_tile_is_a_hole_that_is_said_and_not_asked_for_again(service, hole, capsys):
     def some(path, headers):
         return hole if path.endswith(f"/{X0}/{Y0}") else tile_at(path, headers)
 
@@ -333,6 +333,7 @@ def test_no_tile_is_a_hole_and_is_not_asked_for_again(service, hole):
         path = service(server.url + "/{z}/{x}/{y}")
         out = read(path)
         assert not out[:256, :256].any() and np.array_equal(out[256:], PICTURE[256:])
+        assert "has none of 1 of 12 tiles" in capsys.readouterr().err
         read(path)
         assert len(server.asked) == COLS * ROWS
 
