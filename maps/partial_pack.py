@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from onboard.errors import InputError
 from onboard.pack.pack_manifest import MANIFEST_NAME
@@ -40,18 +40,19 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
-                raise InputError(
-                    f"{folder}: another build is at work on it; wait for it or stop it"
-                ) from e
+                raise _at_work(folder) from e
+            if not _is_still(lock, folder / LOCK_NAME):
+                raise _at_work(folder)
             try:
                 yield folder, _take_up(folder, request)
             except InputError as e:
                 if not _is_of_the_system(e.__cause__):
                     shutil.rmtree(folder)
                 raise
-            for name in (LOCK_NAME, MARK_NAME):
-                (folder / name).unlink()
+            (folder / MARK_NAME).unlink()
             _give_name(folder, out)
+            # Last: until the folder has its name, the lock keeps others out of it.
+            (out / LOCK_NAME).unlink()
 
 
 def refuse_existing(out: Path, replace: bool) -> None:
@@ -64,6 +65,15 @@ def sync(path: Path) -> None:
     """Waits until a file is on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _at_work(folder: Path) -> InputError:
+    return InputError(f"{folder}: another build is at work on it; wait for it or stop it")
+
+
+def _is_still(lock: IO[str], path: Path) -> bool:
+    """Not so when the build that held the lock has just ended and given the folder its name."""
+    return path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat())
 
 
 def _take_up(folder: Path, request: dict[str, Any]) -> str:
@@ -133,7 +143,9 @@ def _is_of_the_system(error: BaseException | None) -> bool:
 
 
 def _is_full(error: Exception, folder: Path) -> bool:
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in str(error):
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    if isinstance(error, sqlite3.Error) and "disk is full" in str(error):
         return True
     if getattr(error, "errno", errno.EIO) != errno.EIO:
         return False

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import sqlite3
 from pathlib import Path
 
@@ -41,6 +42,41 @@ def test_a_system_error_is_a_sentence_and_keeps_the_work(tmp_path, error, senten
     with partial_pack(tmp_path / "a.pack", REQUEST, replace=False) as (folder, note):
         assert "going on" in note
         assert (folder / "work").read_text() == "done so far"
+
+
+def test_a_name_with_full_in_it_is_no_full_disk(tmp_path):
+    with pytest.raises(InputError, match="Read-only file system"):
+        leave_something(
+            tmp_path / "fullmap.pack",
+            OSError(errno.EROFS, "Read-only file system", str(tmp_path / "fullmap.pack")),
+        )
+
+
+def test_nobody_gets_in_while_the_folder_gets_its_name(tmp_path, monkeypatch):
+    out, rename = tmp_path / "a.pack", Path.rename
+
+    def meanwhile(path, target):
+        with pytest.raises(InputError, match="another build is at work"):
+            leave_something(out, request={"levels": [17]})
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", meanwhile)
+    with partial_pack(out, REQUEST, replace=False) as (folder, _):
+        (folder / MANIFEST_NAME).write_text("{}")
+    assert [p.name for p in out.iterdir()] == [MANIFEST_NAME]
+
+
+def test_a_lock_of_a_folder_that_has_just_got_its_name_is_no_lock(tmp_path, monkeypatch):
+    out, flock = tmp_path / "a.pack", fcntl.flock
+
+    def late(lock, how):
+        (tmp_path / "a.pack.partial").rename(out)  # the build that held it ends here
+        return flock(lock, how)
+
+    monkeypatch.setattr("maps.partial_pack.fcntl.flock", late)
+    with pytest.raises(InputError, match="another build is at work"):
+        leave_something(out)
+    assert [p.name for p in out.iterdir()] == ["lock"]
 
 
 def test_a_file_system_without_room_for_files_is_not_called_full():
