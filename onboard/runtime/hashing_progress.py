@@ -37,6 +37,7 @@ class HashingProgress:
         self._all_bytes, self._read_bytes = all_bytes, 0
         self._there, self._good, self._keep = there, dict(good), keep
         self._told_s = self._said_s = time.monotonic()
+        self._is_extended = False
         self._lock = threading.Lock()
 
     def read(self, size_bytes: int) -> None:
@@ -45,7 +46,7 @@ class HashingProgress:
             now_s = time.monotonic()
             if now_s - self._told_s < EVERY_S:
                 return
-            self._told_s = now_s
+            self._told_s, self._is_extended = now_s, True
             notify(_extended(EXTENDED_S), f"STATUS={self._far}")
             self._keep(self._good)
             if now_s - self._said_s >= SAID_EVERY_S:
@@ -59,7 +60,8 @@ class HashingProgress:
 
     def end(self) -> None:
         """All is good."""
-        notify(_extended(AFTERWARDS_S))
+        if self._is_extended:
+            notify(_extended(AFTERWARDS_S))
         self._keep(self._good)
 
     @property

@@ -64,6 +64,13 @@ def test_systemd_is_asked_to_wait_every_second_and_for_the_rest_at_the_end(clock
     assert len(kept) == len(told) + 1
 
 
+def test_what_is_hashed_within_a_second_asks_for_nothing(clock, manager):
+    progress = HashingProgress(1, {}, {}, lambda good: None)
+    progress.read(1)
+    progress.end()
+    assert not manager()
+
+
 def test_only_what_lay_there_at_first_is_kept(clock):
     kept = []
     progress = HashingProgress(1, {"a": STAMP, "b": STAMP, "c": STAMP}, {"c": STAMP}, kept.append)
