@@ -80,3 +80,15 @@ def offset_latlon(
 def distance_m(lat0_deg: float, lon0_deg: float, lat_deg: float, lon_deg: float) -> float:
     """Geodesic distance."""
     return float(_GEOD.inv(lon0_deg, lat0_deg, lon_deg, lat_deg)[2])
+
+
+def distance_to_box_m(
+    box: tuple[float, float, float, float], lat_deg: float, lon_deg: float
+) -> float:
+    """How far a position lies off a box (south, west, north, east in degrees), to its nearest
+    parallel or meridian; 0 inside."""
+    south, west, north, east = box
+    lat = min(max(lat_deg, south), north)
+    if west <= lon_deg <= east:
+        return distance_m(lat_deg, lon_deg, lat, lon_deg)
+    return min(distance_m(lat_deg, lon_deg, lat, lon) for lon in (west, east))

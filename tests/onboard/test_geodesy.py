@@ -9,6 +9,7 @@ from pyproj import Geod, Transformer
 from onboard.geodesy import (
     MAX_LAT_DEG,
     distance_m,
+    distance_to_box_m,
     enu_offset_m,
     latlon_to_pixel,
     offset_latlon,
@@ -66,3 +67,18 @@ def test_pixel_size_is_what_a_pixel_spans(lat, level):
     east = GEOD.inv(12.0, lat, *reversed(pixel_to_latlon(x + 1, y, level)))[2]
     north = GEOD.inv(12.0, lat, *reversed(pixel_to_latlon(x, y + 1, level)))[2]
     assert pixel_size_m(lat, level) == pytest.approx((east, north), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("box", "east", "north", "off_m"),
+    [
+        ((46.5, 7.0, 46.6, 7.2), 10.0, 10.0, 0.0),
+        ((46.5, 7.0, 46.6, 7.2), -3000.0, 10.0, 3000.0),
+        ((46.5, 7.0, 46.6, 7.2), 10.0, -500.0, 500.0),
+        ((46.5, 7.0, 46.6, 7.2), -300.0, -400.0, 500.0),
+        ((-10.0, -180.0, -9.0, -179.0), -2000.0, 10.0, 2000.0),  # over the date line
+    ],
+)
+def test_distance_to_a_box(box, east, north, off_m):
+    there = offset_latlon(box[0], box[1], east, north)
+    assert distance_to_box_m(box, *there) == pytest.approx(off_m, abs=0.1)

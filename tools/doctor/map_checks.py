@@ -6,7 +6,7 @@ import datetime
 
 import numpy as np
 
-from onboard.geodesy import distance_m, pixel_size_m
+from onboard.geodesy import distance_to_box_m, pixel_size_m
 from onboard.messages import TILE_PX
 from onboard.pack.tile_index import unit_length
 from onboard.rectify import choose_level
@@ -16,6 +16,8 @@ from tools.doctor.subject import Subject
 SEARCHED_SHARDS = 32  # a search over 4 million tiles takes 40 ms
 OLD_YEARS = 3.0
 NATIVE_SHARE = 2.0  # the picture may be this much coarser than the map before detail is missing
+# A map may begin behind the field that one starts from; this far off it is another place's map.
+FAR_OFF_M = 1000.0
 HEIGHTS_M = tuple(range(20, 1001, 10))
 
 
@@ -105,15 +107,16 @@ def covers(subject: Subject) -> Finding:
         raise NotAsked("the autopilot tells no position yet")
     if pack.contains(*place):
         return good(f"the vehicle at {place[0]:.5f}, {place[1]:.5f} is on the map")
-    south, west, north, east = pack.bounds
-    nearest = min(max(place[0], south), north), min(max(place[1], west), east)
-    off_m = distance_m(*place, *nearest)
-    return warning(
-        f"the vehicle at {place[0]:.5f}, {place[1]:.5f} is {off_m / 1000:.1f} km off the map"
-        if off_m >= 1.0
-        else f"at {place[0]:.5f}, {place[1]:.5f} the map has no imagery",
+    off_m = distance_to_box_m(pack.bounds, *place)
+    at, mend = (
+        f"at {place[0]:.5f}, {place[1]:.5f}",
         "build a map that holds the take-off and the whole way",
     )
+    if off_m > FAR_OFF_M:
+        return failure(f"the vehicle {at} is {off_m / 1000:.1f} km off the map", mend)
+    if off_m >= 1.0:
+        return warning(f"the vehicle {at} is {off_m:.0f} m off the map", mend)
+    return warning(f"{at} the map has no imagery", mend)
 
 
 def fits_camera(subject: Subject) -> Finding:

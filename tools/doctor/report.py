@@ -41,8 +41,17 @@ def as_text(
             lines.append(f"{'':<{width + 8}}-> {finding.mend}")
     counts = Counter(f.outcome for _, f in rows)
     said = ", ".join(f"{counts[o]} {o.value}" for o in Outcome)
-    verdict = "fit to fly" if passed(results) else "NOT fit to fly"
-    return "\n".join([*lines, f"{verdict}: {len(rows)} checks in {seconds:.1f} s: {said}"])
+    counted = f"{len(rows)} checks in {seconds:.1f} s: {said}"
+    return "\n".join([*lines, counted, _verdict(results)])
+
+
+def _verdict(results: Sequence[Checked]) -> str:
+    """With the names of what keeps from flying, or else of what makes it worse."""
+    outcome = Outcome.WARN if passed(results) else Outcome.FAIL
+    named = [name_of(r, f) for r in results for f in r.findings if f.outcome is outcome]
+    if outcome is Outcome.FAIL:
+        return f"NOT fit to fly: {', '.join(named)}"
+    return f"fit to fly, except: {', '.join(named)}" if named else "fit to fly"
 
 
 def as_json(results: Sequence[Checked], seconds: float, applied: Sequence[Applied] = ()) -> str:

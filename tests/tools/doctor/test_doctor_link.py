@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
+from onboard.geodesy import offset_latlon
 from tests.tools.doctor.ready_flight import found, named, outcome
 from tests.tools.doctor.small_autopilot import STREAMED, SmallAutopilot
 from tests.tools.small_area import SOUTH_WEST, SmallArea
@@ -124,8 +125,9 @@ def test_the_origin(tmp_path, has_origin: bool, expected: Outcome) -> None:
 
 @pytest.mark.parametrize(
     ("place", "expected"),
-    [((SOUTH_WEST[0] + 0.001, SOUTH_WEST[1] + 0.001), PASS), ((47.0, 8.0), WARN),
-     ((0.0, 0.0), SKIP)],
+    [((SOUTH_WEST[0] + 0.001, SOUTH_WEST[1] + 0.001), PASS),
+     (offset_latlon(*SOUTH_WEST, -800.0, 100.0), WARN),
+     (offset_latlon(*SOUTH_WEST, -1200.0, 100.0), FAIL), ((47.0, 8.0), FAIL), ((0.0, 0.0), SKIP)],
 )  # fmt: skip
 def test_whether_the_map_holds_the_vehicle(
     tmp_path, small_area: SmallArea, place: tuple[float, float], expected: Outcome

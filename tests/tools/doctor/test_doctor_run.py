@@ -15,7 +15,8 @@ from tests.tools.doctor.ready_flight import write_ready_flight
 from tests.tools.small_area import SmallArea
 from tools import cli
 from tools.doctor import command
-from tools.doctor.check import Check, Finding, NotAsked, Outcome, good, warning
+from tools.doctor.check import Check, Finding, NotAsked, Outcome, failure, good, warning
+from tools.doctor.report import as_text
 from tools.doctor.run_checks import passed, run_checks
 from tools.doctor.subject import Subject
 
@@ -112,6 +113,22 @@ def test_a_settings_file_that_is_not_there(
 ) -> None:
     assert cli.main(["doctor", str(tmp_path / "none.toml")]) == 1
     assert "cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([good("a")], "fit to fly"),
+        ([good("a"), warning("b", "do")], "fit to fly, except: check.1"),
+        ([warning("a", "do"), failure("b", "do")], "NOT fit to fly: check.1"),
+    ],
+)
+def test_the_verdict_names_what_speaks_against_it(findings: list[Finding], verdict: str) -> None:
+    def check(number: int) -> Check:
+        return Check(f"check.{number}", lambda _: findings[number])
+
+    results = run_checks([check(i) for i in range(len(findings))], Subject())
+    assert as_text(results, 1.0).splitlines()[-1] == verdict
 
 
 def test_text_names_every_finding_once() -> None:
