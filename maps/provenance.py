@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from maps.sources.datum_shift import shift_notes
 from maps.sources.source import Source
 from onboard.errors import InputError
 from onboard.pack.map_error import check_map_sigma
@@ -37,7 +38,8 @@ def imagery_sources(
     inputs: Sequence[Path], sources: Sequence[Sequence[Source]], said: Provenance
 ) -> tuple[ImagerySource, ...]:
     """One record an input. What was not said comes from the input where it has it. Says of
-    which the licence stays unknown: a person must know whether they may fly with it.
+    which the licence stays unknown: a person must know whether they may fly with it; and, where
+    no error is said, which lie off by their datum.
 
     Raises InputError: a number of values that fits nothing, a date that is none, an error that
     no map can be flown with.
@@ -63,6 +65,9 @@ def imagery_sources(
         "--attribution",
     )
     sigmas = _spread(said.sigmas_m, [_worst_of(group) for group in sources], "--map-sigma-m")
+    unsaid = (group for group, sigma_m in zip(sources, sigmas, strict=True) if sigma_m is None)
+    for note in shift_notes((s.name, s.shift) for group in unsaid for s in group):
+        print(note, file=sys.stderr)
     for name in (n for n, licence in zip(names, licences, strict=True) if licence == UNKNOWN):
         print(
             f"{name}: its licence is unknown; find out whether you may use it so, and say it "

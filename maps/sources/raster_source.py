@@ -22,6 +22,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
+from maps.sources.datum_shift import DatumShift, datum_shift
 from maps.sources.palette import expanded
 from maps.sources.source import WORLD_M, Source
 from onboard.errors import InputError
@@ -49,7 +50,8 @@ class RasterSource(Source):
         """crs stands in for what the file lacks; corners (west, south, east, north in crs)
         for what it says of its position.
 
-        Raises InputError: unreadable, no position on Earth, across the 180th meridian.
+        Raises InputError: unreadable, no position on Earth, across the 180th meridian, in a
+        datum from which PROJ knows no way.
         """
         self.name = path.name
         self.files = (path,)
@@ -63,6 +65,7 @@ class RasterSource(Source):
                     self._transform = from_bounds(*corners, *dataset.shape[::-1])
                 self._check(dataset)
                 self.bounds_m = self._bounds(dataset)
+                self.shift = self._shift()
                 self.native_level = math.log2(WORLD_M / TILE_PX / self._pixel_m(dataset))
                 self.date = _date(dataset)
             with _in_colours(path) as dataset:
@@ -128,6 +131,19 @@ class RasterSource(Source):
                 f"{self._path}: its corners lie outside Web Mercator; check its coordinate system"
             )
         return tuple(found)
+
+    def _shift(self) -> DatumShift:
+        assert self._crs is not None  # as `_check` saw
+        west, south, east, north = self.bounds_m
+        (lon,), (lat,) = transform(MERCATOR, WGS84, [(west + east) / 2], [(south + north) / 2])
+        shift = datum_shift(self._crs.to_wkt(), lat, lon)
+        if not shift.known:
+            raise InputError(
+                f"{self._path}: is in {shift.datum}, and PROJ knows no way from there to WGS 84 "
+                "here: it would lie up to hundreds of metres off; give it in WGS 84, by the "
+                "transformation that the place's survey office publishes"
+            )
+        return shift
 
     def _pixel_m(self, dataset: DatasetReader) -> float:
         """Side of a square as large as a pixel in the picture's middle, in EPSG:3857; the

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
+from maps.sources.datum_shift import DatumShift
 from onboard.errors import InputError
 from onboard.geodesy import WGS84_A_M
 from onboard.messages import Picture
@@ -21,7 +22,7 @@ class Source(ABC):
     files: what it was read from. native_level: the (fractional) level whose pixels are as
     large as its own. bounds_m: west, south, east, north in EPSG:3857. date: ISO 8601.
     sigma_m: horizontal error, 1 sigma per axis. date, licence, attribution, sigma_m: None where
-    the input does not say.
+    the input does not say. shift: its datum's to WGS 84, None where it has none.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source(ABC):
     licence: str | None = None
     attribution: str | None = None
     sigma_m: float | None = None
+    shift: DatumShift | None = None
 
     @abstractmethod
     def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:

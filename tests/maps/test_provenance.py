@@ -4,12 +4,18 @@ from types import SimpleNamespace
 import pytest
 
 from maps.provenance import Provenance, imagery_sources
+from maps.sources.datum_shift import DatumShift
 from onboard.errors import InputError
 
 
-def source(date, name="x", licence=None, attribution=None, sigma_m=None):
+def source(date, name="x", licence=None, attribution=None, sigma_m=None, shift=None):
     return SimpleNamespace(
-        date=date, name=name, licence=licence, attribution=attribution, sigma_m=sigma_m
+        date=date,
+        name=name,
+        licence=licence,
+        attribution=attribution,
+        sigma_m=sigma_m,
+        shift=shift,
     )
 
 
@@ -50,6 +56,17 @@ def test_an_unknown_licence_is_pointed_out(capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "b.csv: its licence is unknown" in said
     imagery_sources(INPUTS, GROUPS, Provenance(licences=("CC0",)))
+    assert not capsys.readouterr().err
+
+
+def test_an_old_datum_is_pointed_out_unless_the_error_is_said(capsys):
+    shift = DatumShift("NAD27", 7.0)
+    groups = [[source("2020", "a.tif", shift=shift)], [source("2021", "b.tif", shift=shift)]]
+    imagery_sources(INPUTS, groups, Provenance(licences=("CC0",)))
+    said = capsys.readouterr().err
+    assert said.startswith("note: a.tif and 1 more: PROJ knows the way from NAD27 to WGS 84 to 7.0")
+    assert said.count("\n") == 1 and "--map-sigma-m" in said
+    imagery_sources(INPUTS, groups, Provenance(licences=("CC0",), sigmas_m=(8.0,)))
     assert not capsys.readouterr().err
 
 

@@ -126,7 +126,7 @@ def test_a_vertical_system_that_is_none_lets_the_person_decide(tmp_path, name):
         said = DemSaid((datum,), () if offset_m is None else (offset_m,), (1.0,))
         found = open_dems([path], said).heights_at_m(np.array([46.49393]), np.array([7.70015]))
         assert found[0] == pytest.approx(height_m)
-    with pytest.raises(InputError, match="ellipsoid.*--dem-offset-m"):
+    with pytest.raises(InputError, match=r"ellipsoid.*--dem-offset-m"):
         open_dem_file(path, "ellipsoid", sigma_m=1.0)
 
 
