@@ -19,9 +19,11 @@ from onboard.reasons import Reason, Stage
 from onboard.telemetry_messages import Attitude
 
 # Ground in so much doubt is looked at again even where the first answer was trusted: its height may
-# be off by what the gate just forgives. Half of that is what slopes do to a place known well.
+# be off by more than the gate forgives (`gate.SCALE_TOLERANCE`) once in eight frames. A slope of
+# 0.3 puts half of that below every frame of a vehicle that knows its place: too dear.
 TRUSTED_DOUBT_SHARE = 0.1
-MAX_APART_SHARE = 0.15  # of the height above ground, between the two places
+# Of the height above ground, between the two places. One right one in a hundred was further off.
+MAX_APART_SHARE = 0.15
 
 
 def ground_there(first: FrameResult, ground: DoubtfulGround | None) -> GroundThere | None:
