@@ -1,8 +1,10 @@
 import cv2
+import numpy as np
 import pytest
 
 from maps.sources.corner_csv import open_corner_csv
 from onboard.errors import InputError
+from onboard.geodesy import enu_offset_m, latlon_to_pixel, pixel_to_latlon
 from tests.maps.small_imagery import texture
 
 HEADER = "filename,top_left_lat,top_left_lon,bottom_right_lat,bottom_right_lon"
@@ -89,3 +91,32 @@ def test_corners_that_stretch_the_picture_are_said(write, capsys):
     open_corner_csv(write("a.jpg,24.0127,120.0,24.0,120.02"))
     said = capsys.readouterr().err
     assert "the corners make the pixels 6.7" in said and "7.03" in said
+
+
+@pytest.mark.parametrize("kind", ["mercator", "ground", "flat"])
+@pytest.mark.parametrize("lat", [50.0, -33.0, 65.0])
+def test_the_middle_of_a_tall_picture_lies_where_it_was_taken(tmp_path, kind, lat):
+    """A line at the middle row of 16 km: cut from Web Mercator, with pixels square on the ground,
+    or square in degrees."""
+    level, width, height = 15, 256, 4096
+    x0, y0 = (int(v) for v in latlon_to_pixel(lat, 10.0, level))
+    north, west = pixel_to_latlon(x0, y0, level)
+    south, east = pixel_to_latlon(x0 + width, y0 + height, level)
+    middle = pixel_to_latlon(x0, y0 + height / 2, level)[0]
+    if kind != "mercator":
+        middle = (north + south) / 2
+        tall_m = float(enu_offset_m(south, west, north, west)[1])
+        wide_m = tall_m * width / height
+        east = west + (north - south) * width / height
+        if kind == "ground":
+            east = west + wide_m / float(enu_offset_m(middle, west, middle, west + 1)[0])
+    picture = np.full((height, width, 3), 40, np.uint8)
+    picture[height // 2 - 8 : height // 2 + 8] = 255
+    cv2.imwrite(str(tmp_path / "tall.png"), picture)
+    line = f"tall.png,{north:.7f},{west:.7f},{south:.7f},{east:.7f}"
+    (tmp_path / "a.csv").write_text(f"{HEADER}\n{line}\n")
+    (source,) = open_corner_csv(tmp_path / "a.csv")
+    out = source.read(level, x0, y0, 64, height)
+    rows = np.flatnonzero(out[:, 32].mean(axis=1) > 150)
+    expected = float(latlon_to_pixel(middle, west, level)[1]) - y0
+    assert rows.mean() + 0.5 == pytest.approx(expected, abs=0.6)
