@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections import defaultdict
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from onboard.autopilot.heights import MEASURED
 from onboard.camera import rotation_matrix
+from onboard.height_jumps import HeightJumps
 from onboard.messages import Floats
 from onboard.telemetry_messages import Attitude, Height
 
@@ -20,9 +23,7 @@ MAX_ATTITUDE_GAP_NS = 500_000_000
 MAX_ATTITUDE_HOLD_NS = 50_000_000
 MAX_HEIGHT_GAP_NS = 5_000_000_000
 MAX_HEIGHT_HOLD_NS = 1_000_000_000
-# Two heights that differ by more contradict each other: a sensor jumped, or another took over.
-MAX_CLIMB_M_S = 25.0  # a fast plane in a dive
-HEIGHT_NOISE_M = 5.0
+ANY_SOURCE, ABOVE_SEA = "any source", "above sea level"  # whose jumps; else a source's own
 
 
 class _Timed(Protocol):
@@ -76,13 +77,15 @@ class Telemetry:
     """Holds the recent past of attitude and height. Samples may arrive in any order; those
     with a value that is no number are left out."""
 
-    def __init__(self, attitude_delay_s: float = 0.0) -> None:
-        """attitude_delay_s: see `Camera`."""
+    def __init__(self, attitude_delay_s: float = 0.0, over_terrain: bool = False) -> None:
+        """attitude_delay_s: see `Camera`. over_terrain: the map tells of hills, by which heights
+        of different sources differ; else all are above one plane, and where a source that takes
+        over says something else, either is wrong (`across_sources_m`, counted in then)."""
         self._delay_ns = round(attitude_delay_s * 1e9)
         self._attitudes: _Track[Attitude] = _Track(MAX_ATTITUDE_GAP_NS, MAX_ATTITUDE_HOLD_NS)
         self._heights: _Track[Height] = _Track(MAX_HEIGHT_GAP_NS, MAX_HEIGHT_HOLD_NS)
-        self._newest_height: Height | None = None
-        self._doubt_m, self._doubted_ns = 0.0, 0
+        self._over_terrain = over_terrain
+        self._jumps: defaultdict[str, HeightJumps] = defaultdict(HeightJumps)
 
     def add_attitude(self, attitude: Attitude) -> None:
         if all(map(math.isfinite, (attitude.roll, attitude.pitch, attitude.yaw))):
@@ -91,25 +94,32 @@ class Telemetry:
     def add_height(self, height: Height) -> None:
         amsl_m = 0.0 if height.amsl_m is None else height.amsl_m
         if all(map(math.isfinite, (height.agl_m, amsl_m, height.sigma_m))):
-            self._doubt(height)
-            sigma_m = math.hypot(height.sigma_m, self._doubt_m)
+            sigma_m = math.hypot(height.sigma_m, self._doubt_m(height))
             self._heights.add(replace(height, sigma_m=sigma_m))
+
+    @property
+    def across_sources_m(self) -> float:
+        """By how much heights jumped that no match has confirmed since, whoever told them."""
+        return self._jumps[ANY_SOURCE].doubt_m
 
     def trust_heights(self, since_ns: int) -> None:
         """A match of an exposure at since_ns had the right scale: what jumped before was right."""
-        if since_ns >= self._doubted_ns:
-            self._doubt_m = 0.0
+        for jumps in self._jumps.values():
+            jumps.trust(since_ns)
 
-    def _doubt(self, height: Height) -> None:
-        """After a jump nobody knows which side was wrong: by so much either may be."""
-        before, self._newest_height = self._newest_height, height
-        if before is None or not 0 <= height.time_ns - before.time_ns <= KEPT_NS:
-            return
-        climb_m = MAX_CLIMB_M_S * (height.time_ns - before.time_ns) * 1e-9
-        jump_m = abs(height.agl_m - before.agl_m)
-        if jump_m > climb_m + HEIGHT_NOISE_M:
-            self._doubt_m = max(self._doubt_m, jump_m)
-            self._doubted_ns = height.time_ns
+    def _doubt_m(self, height: Height) -> float:
+        """Takes it in; by how much it may be wrong after jumps. Where the height above sea level
+        jumps, what is measured from the vehicle down is as good as before."""
+        for whose in (ANY_SOURCE, height.source):
+            self._jumps[whose].add(height.time_ns, height.agl_m)
+        if height.amsl_m is not None:
+            self._jumps[ABOVE_SEA].add(height.time_ns, height.amsl_m)
+        if not self._over_terrain:
+            return self.across_sources_m
+        own_m = self._jumps[height.source].doubt_m
+        if height.source in MEASURED:
+            return own_m
+        return max(own_m, self._jumps[ABOVE_SEA].doubt_m)
 
     def attitude_at(self, time_ns: int) -> Attitude | None:
         """Turned along the shortest arc between the samples around time_ns."""

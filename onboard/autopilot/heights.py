@@ -10,6 +10,7 @@ from onboard.telemetry_messages import Height
 
 RANGEFINDER, CLEARANCE, TERRAIN, HOME = "rangefinder", "clearance", "terrain", "home"
 RANK = (RANGEFINDER, CLEARANCE, TERRAIN, HOME)  # the best first
+MEASURED = (RANGEFINDER, CLEARANCE)  # from the vehicle down to the ground
 FRESH_NS = 1_000_000_000  # a source that was silent for so long has lost the word
 TERRAIN_FRESH_NS = 5_000_000_000  # the ground below 20 m/s changes over some 100 m
 MAX_TILT_COSINE = math.cos(math.radians(25.0))  # beyond, the beam meets other ground

@@ -133,3 +133,41 @@ def test_a_height_that_jumps_is_doubted_until_a_match_agrees():
     telemetry.trust_heights(3 * SECOND)
     telemetry.add_height(Height(41 * SECOND // 10, 150.0, None, 3.0))
     assert telemetry.height_at(41 * SECOND // 10).sigma_m == 3.0
+
+
+def sigma_told(telemetry: Telemetry, seconds: float, agl_m: float, amsl_m: float, source: str):
+    """One sigma of a height of 3 m as it is right after it was told."""
+    time_ns = round(seconds * SECOND)
+    telemetry.add_height(Height(time_ns, agl_m, amsl_m, 3.0, source))
+    return telemetry.height_at(time_ns).sigma_m
+
+
+def test_over_one_plane_another_source_that_contradicts_is_doubted():
+    telemetry = Telemetry()
+    assert sigma_told(telemetry, 0.0, 180.0, 680.0, "home") == 3.0
+    assert sigma_told(telemetry, 0.5, 80.0, 680.0, "rangefinder") > 99.0
+    assert sigma_told(telemetry, 1.0, 180.0, 680.0, "home") > 99.0
+
+
+def test_over_hills_each_source_is_held_against_itself():
+    telemetry = Telemetry(over_terrain=True)
+    for seconds in range(0, 60, 6):
+        for later, agl_m, source in ((0, 180.0, "home"), (3, 80.0, "rangefinder")):
+            assert sigma_told(telemetry, seconds + later, agl_m, 680.0, source) == 3.0
+    assert telemetry.across_sources_m == 100.0
+    assert sigma_told(telemetry, 57.5, 20.0, 680.0, "rangefinder") > 59.0
+    assert sigma_told(telemetry, 58.0, 180.0, 680.0, "home") == 3.0
+    telemetry.trust_heights(58 * SECOND)
+    assert sigma_told(telemetry, 58.5, 20.0, 680.0, "rangefinder") == 3.0
+    assert telemetry.across_sources_m == 160.0  # it jumped again
+
+
+def test_a_sea_level_that_jumps_while_the_rangefinder_speaks_is_doubted_after_it():
+    telemetry = Telemetry(over_terrain=True)
+    assert sigma_told(telemetry, 0.0, 180.0, 680.0, "home") == 3.0
+    assert sigma_told(telemetry, 0.5, 80.0, 680.0, "rangefinder") == 3.0
+    for seconds in range(1, 20):
+        assert sigma_told(telemetry, seconds, 80.0, 740.0, "rangefinder") == 3.0
+    assert sigma_told(telemetry, 20.0, 240.0, 740.0, "home") > 59.0
+    telemetry.trust_heights(20 * SECOND)
+    assert sigma_told(telemetry, 20.5, 240.0, 740.0, "home") == 3.0

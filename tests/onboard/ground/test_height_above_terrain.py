@@ -20,6 +20,7 @@ from onboard.ground.height_above_terrain import (
 from onboard.ground.terrain_bias import AMSL_SIGMA_M, LASTING_NS
 from onboard.messages import TILE_PX, Floats, HeightUsed, Prior
 from onboard.pack.terrain import Terrain
+from onboard.telemetry import Telemetry
 from onboard.telemetry_messages import (
     AutopilotPosition,
     Height,
@@ -248,6 +249,27 @@ def test_an_origin_told_every_second_is_no_newer_for_it(tmp_path):
         late, _ = often.ask(often.told(seconds, 0, 0), at(0, 0))
         expected, _ = once.ask(once.told(seconds, 0, 0), at(0, 0))
     assert late.sigma_m == expected.sigma_m > 9.0
+
+
+def test_a_rangefinder_that_comes_and_goes_over_hills_casts_no_doubt(tmp_path):
+    flown, telemetry = Flown(tmp_path), Telemetry(over_terrain=True)
+    flown.stand()
+    east, north = 300.0, 150.0  # 80 m above home's ground
+    for tenths in range(100, 600):
+        tell = flown.ranged if tenths % 60 < 20 else flown.told
+        told = tell(tenths / 10, east, north)
+        telemetry.add_height(told)
+        at_exposure = telemetry.height_at(told.time_ns)
+        height, _ = flown.height.height(at_exposure, at(east, north), telemetry.across_sources_m)
+        assert height.agl_m == pytest.approx(TRUE_AGL_M, abs=2.0)
+        assert height.sigma_m < 6.0
+
+
+def test_where_the_ground_is_not_known_sources_that_contradict_each_other_are_doubted(tmp_path):
+    flown = Flown(tmp_path)
+    told = flown.told(10, 5000, 0)
+    height, _ = flown.height.height(told, at(5000, 0), 900.0)
+    assert height.agl_m == told.agl_m and height.sigma_m > 900.0
 
 
 def test_a_barometer_that_jumped_is_doubted(tmp_path):
