@@ -18,6 +18,7 @@ from onboard.flight import Flight
 from onboard.publish import PERIOD_NS
 from onboard.recording.steps import Ending, Noted, Stopped
 from onboard.runtime.frame_loop import FrameLoop
+from onboard.runtime.frame_tally import FrameTally
 from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.publish_loop import PublishLoop
 from onboard.runtime.systemd import notify
@@ -51,13 +52,18 @@ class LiveFlight:
     """Runs until it is asked to stop, the camera's recording ends, or something fails."""
 
     def __init__(
-        self, threads: Threads, journal: Callable[[Noted], None], report: Callable[[], str]
+        self,
+        threads: Threads,
+        journal: Callable[[Noted], None],
+        report: Callable[[], str],
+        tally: FrameTally,
     ) -> None:
         """report: called about once a second; passes the parts' health on, and gives the state in
-        a few words."""
+        a few words. tally: hears the flight's journal."""
         self._threads = threads
         self._journal = journal
         self._report = report
+        self._tally = tally
         self._failed = threading.Event()
         self._frames = Worker("frames", threads.frames.step, self._failed)
         self._link = Worker("link", threads.link.step, self._failed)
@@ -81,6 +87,7 @@ class LiveFlight:
             for worker in workers:
                 if not worker.join(JOIN_S):
                     log.warning("the thread '%s' did not end", worker.name)
+            self._tally.end()
         return failure
 
     def _watch(self, stop: threading.Event, workers: Sequence[Worker]) -> str:
@@ -97,6 +104,7 @@ class LiveFlight:
             if time.monotonic() - reported_s >= WATCHDOG_EVERY_S:
                 reported_s = time.monotonic()
                 notify("WATCHDOG=1", f"STATUS={self._report()}")
+                self._tally.look(reported_s)
         return ""
 
     def _end(self) -> None:

@@ -33,6 +33,7 @@ from onboard.recording.recorder import Recorder
 from onboard.recording.start import start_table, without_password
 from onboard.runtime.checked_pack import open_checked_pack, stamp_folder
 from onboard.runtime.frame_loop import FrameLoop
+from onboard.runtime.frame_tally import FrameTally
 from onboard.runtime.health import HealthReport
 from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.live import LiveFlight, Threads
@@ -120,15 +121,16 @@ def open_flight(settings: FlightSettings) -> Opened:
         board, server = _status_page(settings, pack, stack)
         recorder, not_recording = _recorder(equipment, utc_ns, stack)
         journals = [recorder.note] if recorder else []
-        journal = fan_out(*journals, *([board.note] if board else []))
-        flight = make_flight(equipment, journal, link, nmea)
         echo = GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None
+        tally = FrameTally(pack.bounds, echo, time.monotonic())
+        journal = fan_out(*journals, *([board.note] if board else []), tally.note)
+        flight = make_flight(equipment, journal, link, nmea)
         session = AutopilotSession(link, own_receiver=echo)
         threads = _threads(flight, source, session)
         report = HealthReport(
             source, link, session, threads.publisher, recorder, board, not_recording
         )
-        live = LiveFlight(threads, journal, report.report)
+        live = LiveFlight(threads, journal, report.report, tally)
         return Opened(
             live, _said(equipment, found, recorder, server, not_recording), stack.pop_all()
         )

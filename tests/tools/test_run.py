@@ -206,6 +206,7 @@ def test_a_recording_that_ends_ends_the_flight(site, peer, pictures):
     _, err = process.communicate(timeout=START_S)
     assert process.returncode == 0, err
     assert "played to its end" in err
+    assert " frames used" in err.splitlines()[-1]
     assert peer.of("GPS_INPUT")[-1][1].fix_type == 1
 
 
