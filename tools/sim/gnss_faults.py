@@ -40,6 +40,8 @@ class GnssFaults:
                 continue
             if at_s >= fault.until_s:
                 self._end(fault)
+            elif not self._station.truth:
+                continue  # one from before the take-off on waits until the simulation speaks
             elif fault not in self._begun:
                 self._begin(fault)
             elif fault.kind is FaultKind.GNSS_DRIFT:

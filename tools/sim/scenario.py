@@ -38,7 +38,8 @@ class FaultKind(str, Enum):
 @dataclass(frozen=True)
 class Fault:
     """at_s, for_s: seconds of the autopilot's clock from the command to take off; for_s 0
-    lasts to the end. towards_deg: of a drift or jump, clockwise from north."""
+    lasts to the end; a fault of GNSS at 0 holds from before the arming on. towards_deg: of a
+    drift or jump, clockwise from north."""
 
     kind: FaultKind
     at_s: float
