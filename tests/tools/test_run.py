@@ -114,6 +114,7 @@ def test_it_flies_ends_with_no_position_and_replays(site, peer, small_area):
     assert found, err
     assert process.returncode == 0, err
     assert "runs on" in out and "recording to" in out
+    assert "map error: 3 m (1 sigma per axis), assumed: the map does not say" in out
     name = read_manifest(small_area.pack).name
     assert f"map '{name}' in area.pack: " in out and "map signature: not signed" in out
     _, last = peer.of("GPS_INPUT")[-1]
