@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from shapely.geometry import LineString, box
 
 from maps.localizability.route import Position
 from maps.mission import Mission, read_mission
 from maps.mission.heights import Ground, route_heights
 from onboard.errors import InputError
-from onboard.geodesy import MAX_LAT_DEG
+from onboard.geodesy import MAX_LAT_DEG, distance_to_box_m
 from onboard.messages import Floats
 from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_manifest import TERRAIN_NAME
@@ -40,8 +43,8 @@ class _PackGround:
 def read_route(path: Path, pack: MapPack, heights: bool) -> CheckedRoute:
     """heights: whether the mission's are needed, above the pack's terrain or else flat ground.
 
-    Raises InputError: no such file, of no known kind, without a way of two points, heights
-    that can't be told above the ground.
+    Raises InputError: no such file, of no known kind, without a way of two points, wholly off
+    the map, heights that can't be told above the ground.
     """
     mission = read_mission(path)
     positions = mission.route
@@ -49,6 +52,7 @@ def read_route(path: Path, pack: MapPack, heights: bool) -> CheckedRoute:
         raise InputError(f"{path}: holds no way of two points or more; give a mission that flies")
     if not all(abs(lat) <= MAX_LAT_DEG and abs(lon) <= 180.0 for lat, lon in positions):
         raise InputError(f"{path}: its coordinates are not longitude, latitude in degrees")
+    _refuse_elsewhere(path, positions, pack)
     notes = []
     if len(mission.ways) > 1:
         notes.append(
@@ -70,6 +74,18 @@ def read_route(path: Path, pack: MapPack, heights: bool) -> CheckedRoute:
         f"{mission.name}: {agl_m:.0f} m above {above} is the lowest between climb and descent"
     )
     return CheckedRoute(positions, agl_m, tuple(notes))
+
+
+def _refuse_elsewhere(path: Path, positions: Sequence[Position], pack: MapPack) -> None:
+    """Raises InputError: no leg of the way touches the map's bounds."""
+    south, west, north, east = pack.bounds
+    way = LineString([(lon, lat) for lat, lon in positions])
+    if not way.intersects(box(west, south, east, north)):
+        off_m = min(distance_to_box_m(pack.bounds, *position) for position in positions)
+        raise InputError(
+            f"{path}: the mission lies off the map, its nearest waypoint by {off_m / 1000:.1f} km; "
+            f"nothing was checked, give the map of its area instead of {pack.path.name}"
+        )
 
 
 def _cruise(mission: Mission) -> Mission:

@@ -3,15 +3,18 @@
 import json
 import shutil
 from collections import defaultdict
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from maps.localizability.in_pack import own_files
+from onboard.errors import InputError
 from onboard.pack.map_pack import MapPack
 from tests.maps.localizability.patchwork import quarter_of, way_through, write_patchwork
 from tools.cli import main
+from tools.map.check_route import _refuse_elsewhere
 
 INSIDE_M = 80.0  # of a quarter's 384 m: a view is 104 m
 FAST = ["--places", "60", "--views", "1"]
@@ -96,6 +99,29 @@ def test_a_way_through_the_town_can_be_flown_and_one_over_the_lake_not(checked, 
     assert "NOT flyable without GNSS" in said and "water" in said
     page = (tmp_path / "check.html").read_text()
     assert "Blind stretches" in page and "NOT flyable" in page
+
+
+def test_a_mission_elsewhere_is_refused_before_anything_is_looked_at(checked, tmp_path, capsys):
+    pack, _ = checked
+    before = (pack / "manifest.json").read_bytes()
+    _, west, north, east = MapPack.open(pack).bounds
+    off = tmp_path / "off.geojson"
+    line = [[west, north + 0.01], [east, north + 0.02]]
+    off.write_text(json.dumps({"type": "LineString", "coordinates": line}))
+    out = tmp_path / "out"
+    assert main(["map", "check", str(pack), "--mission", str(off), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert "off the map, its nearest waypoint by 1.1 km; nothing was checked" in said
+    assert not out.exists() and (pack / "manifest.json").read_bytes() == before
+
+
+def test_a_way_across_the_map_needs_no_waypoint_on_it(checked):
+    pack = MapPack.open(checked[0])
+    south, west, north, east = pack.bounds
+    middle = (south + north) / 2
+    _refuse_elsewhere(Path("way"), [(middle, west - 0.1), (middle, east + 0.1)], pack)
+    with pytest.raises(InputError, match="off the map"):
+        _refuse_elsewhere(Path("way"), [(north + 0.1, west), (south, west - 0.1)], pack)
 
 
 def test_a_plan_tells_way_and_height(checked, tmp_path, capsys):
