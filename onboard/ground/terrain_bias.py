@@ -108,7 +108,7 @@ class TerrainBias:
         return True
 
     def match(
-        self, time_ns: int, differs_m: float, noise_m: float, fits: bool, is_there: bool = True
+        self, time_ns: int, differs_m: float, noise_m: float, fits: bool, is_there: bool
     ) -> float:
         """What a match saw. differs_m: how much more the terrain says where it was found, noise_m:
         one sigma of terrain and match. fits: its scale was right, else it was refused for that.
