@@ -24,6 +24,7 @@ from rasterio.windows import Window
 
 from maps.sources.datum_shift import DatumShift, datum_shift
 from maps.sources.palette import expanded
+from maps.sources.read_from import read_from
 from maps.sources.source import WORLD_M, Source
 from onboard.errors import InputError
 from onboard.messages import TILE_PX, Picture
@@ -258,7 +259,7 @@ def _colour_bands(dataset: DatasetReader) -> list[int]:
 def _files(dataset: DatasetReader, path: Path) -> tuple[Path, ...]:
     """What the picture is read from: the parts of a VRT, a world file, a .prj too."""
     prj = path.with_suffix(".prj")
-    named = (path, *map(Path, dataset.files), *((prj,) if prj.is_file() else ()))
+    named = (*read_from(path, dataset), *((prj,) if prj.is_file() else ()))
     return tuple(dict.fromkeys(named))
 
 

@@ -54,8 +54,10 @@ class Dem:
         return self._heights(np.atleast_1d(lat), np.atleast_1d(lon), between=False)
 
     def files_in(self, level: int, x: int, y: int) -> tuple[Path, ...]:
-        """The files whose heights may lie in the tile: what its terrain is made from."""
-        return tuple(file.path for file in self._files_in(level, x, y))
+        """The files whose heights may lie in the tile: what its terrain is made from, the parts
+        of virtual rasters too."""
+        found = (file for dem in self._files_in(level, x, y) for file in dem.files)
+        return tuple(dict.fromkeys(found))
 
     def readings_in(self, level: int, x: int, y: int) -> list[tuple[str, float, float]]:
         """How each of them is read: its datum, metres a unit, and metres that are added to its

@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from maps.sources.read_from import read_from
 from maps.sources.source import WORLD_M
 from maps.terrain.dem_product import DemProduct, product_of
 from maps.terrain.dem_said import METRES_PER_UNIT
@@ -46,10 +47,11 @@ Heights = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DemFile:
-    """crs: horizontal. grid: from (column, row) of a pixel's corner to x, y of the crs.
-    m_per_unit: of the raw values; to_amsl takes metres."""
+    """files: that it is read from. crs: horizontal. grid: from (column, row) of a pixel's corner
+    to x, y of the crs. m_per_unit: of the raw values; to_amsl takes metres."""
 
     path: Path
+    files: tuple[Path, ...]
     crs: CRS
     grid: Affine
     width: int
@@ -116,6 +118,7 @@ def open_dem_file(
             conversion = to_amsl(vertical, offset_m, str(path))
             return DemFile(
                 path=path,
+                files=read_from(path, dataset),
                 crs=crs,
                 grid=dataset.transform,
                 width=dataset.width,

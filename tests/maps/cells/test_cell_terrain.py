@@ -81,7 +81,7 @@ def test_another_elevation_model_is_laid_and_nothing_described(folder, bundle, m
 def test_models_in_another_order_are_read_as_the_words_for_them_go(folder, bundle):
     """A cell that only one of them touches has the same file and the same words."""
     dem, far = (write_dem(folder / n, 1000.0, w) for n, w in (("d.tif", 495e3), ("f.tif", 700e3)))
-    said = DemSaid(datums=("egm96",), offsets_m=(0.0, 40.0), sigmas_m=(2.0,))
+    said = DemSaid(datums=("ellipsoid",), offsets_m=(0.0, 40.0), sigmas_m=(2.0,))
     heights_m = []
     for dems in ((dem, far), (far, dem)):
         build(bundle, folder, "a.pack", store=str(folder / "s"), dems=dems, dem_said=said)

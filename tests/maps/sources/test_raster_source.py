@@ -15,6 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
 
 from maps.sources.raster_source import RasterSource
+from maps.sources.read_from import read_from
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel
 from tests.maps.small_imagery import GSD_M, LEVEL, ORIGIN, UTM, texture, write_tif
@@ -326,16 +327,41 @@ def _descriptors() -> list[Path]:
     return [f for f in Path("/proc/self/fd").iterdir() if f.is_symlink()]
 
 
-def test_a_picture_has_changed_when_a_part_of_its_vrt_or_its_world_file_has(tmp_path):
-    part = write_tif(tmp_path / "part.tif", texture(64, 64))
-    vrt = tmp_path / "all.vrt"
-    vrt.write_text(
+def vrt_of(path: Path, part: str) -> Path:
+    path.write_text(
         '<VRTDataset rasterXSize="64" rasterYSize="64"><SRS>EPSG:32645</SRS>'
         "<GeoTransform>500000, 0.6, 0, 3100000, 0, -0.6</GeoTransform>"
         '<VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
-        '<SourceFilename relativeToVRT="1">part.tif</SourceFilename><SourceBand>1</SourceBand>'
+        f'<SourceFilename relativeToVRT="1">{part}</SourceFilename><SourceBand>1</SourceBand>'
         "</SimpleSource></VRTRasterBand></VRTDataset>"
     )
+    return path
+
+
+def test_a_change_below_virtual_rasters_of_virtual_rasters_is_seen(tmp_path):
+    part = write_tif(tmp_path / "part.tif", texture(64, 64))
+    vrt_of(tmp_path / "one.vrt", "part.tif")
+    vrt_of(tmp_path / "two.vrt", f"../{tmp_path.name}/one.vrt")
+    source = RasterSource(vrt_of(tmp_path / "all.vrt", "two.vrt"))
+    assert [f.name for f in source.files] == ["all.vrt", "one.vrt", "part.tif", "two.vrt"]
+    before = source.mark(18, source.bounds_m)
+    os.utime(part, ns=(1, 1))
+    assert RasterSource(tmp_path / "all.vrt").mark(18, source.bounds_m) != before
+
+
+def test_virtual_rasters_in_a_circle_or_without_end_are_left(tmp_path, monkeypatch):
+    for one, other in (("a", "b"), ("b", "a")):
+        vrt_of(tmp_path / f"{one}.vrt", f"../{tmp_path.name}/{other}.vrt")
+    with rasterio.open(tmp_path / "a.vrt") as dataset:
+        assert len(read_from(tmp_path / "a.vrt", dataset)) == 2
+        monkeypatch.setattr("maps.sources.read_from.MOST_VIRTUAL", 0)
+        with pytest.raises(InputError, match=r"a\.vrt: is made of more than 0 virtual"):
+            read_from(tmp_path / "a.vrt", dataset)
+
+
+def test_a_picture_has_changed_when_a_part_of_its_vrt_or_its_world_file_has(tmp_path):
+    part = write_tif(tmp_path / "part.tif", texture(64, 64))
+    vrt = vrt_of(tmp_path / "all.vrt", "part.tif")
     cv2.imwrite(str(tmp_path / "w.png"), texture(64, 64))
     (tmp_path / "w.pgw").write_text("0.6\n0\n0\n-0.6\n500000\n3100000\n")
     (tmp_path / "w.prj").write_text(CRS.from_epsg(32645).to_wkt())

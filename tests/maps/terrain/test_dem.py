@@ -61,6 +61,19 @@ def test_the_level_is_that_of_the_posts(tmp_path):
     assert dem.native_level == pytest.approx(15.0, abs=0.01)
 
 
+def test_a_virtual_raster_s_parts_are_among_the_files_of_a_tile(tmp_path):
+    write_dem(tmp_path / "part.tif", UTM, *CORNER, 25.0, (600, 800))
+    (tmp_path / "all.vrt").write_text(
+        f'<VRTDataset rasterXSize="800" rasterYSize="600"><SRS>{UTM}</SRS>'
+        f"<GeoTransform>{CORNER[0]}, 25, 0, {CORNER[1]}, 0, -25</GeoTransform>"
+        '<VRTRasterBand dataType="Float32" band="1"><SimpleSource><SourceFilename '
+        'relativeToVRT="1">part.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
+        "</VRTRasterBand></VRTDataset>"
+    )
+    found = open_dems([tmp_path / "all.vrt"], SAID).files_in(*tile_at(LAT, LON, 13))
+    assert found == (tmp_path / "all.vrt", tmp_path / "part.tif")
+
+
 @pytest.mark.parametrize("count", [1201, 3601])
 def test_srtm_tiles_of_both_spacings_join_without_a_gap(tmp_path, count):
     def sloped(lat, lon):
