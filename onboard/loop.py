@@ -19,7 +19,8 @@ from onboard.event_times import EventTimes
 from onboard.flight_calibration import Corrections, Sight
 from onboard.fusion import Fusion
 from onboard.ground.doubtful_ground import DoubtfulGround
-from onboard.ground.height_above_terrain import height_above_terrain
+from onboard.ground.ground_below import Spread
+from onboard.ground.height_above_terrain import Asked, height_above_terrain
 from onboard.ground.relief import Relief
 from onboard.height_doubt import HeightDoubt
 from onboard.localize import Localizer, Look, timed
@@ -68,8 +69,9 @@ class NavigatorSettings:
 
 @dataclass
 class FrameWork:
-    """A frame on its way through the navigator's steps. attitude and height are corrected. ground:
-    where it is in doubt; second_look: over it, with second_view as a recording keeps it, too."""
+    """A frame on its way through the navigator's steps. attitude is corrected, height from `look`
+    on. asked: for the height above the map's terrain. ground: where it is in doubt; second_look:
+    over it, with second_view as a recording keeps it, too. ground_found: where it was found."""
 
     frame: Frame | RecordedFrame
     attitude: Attitude | None = None
@@ -78,6 +80,7 @@ class FrameWork:
     agl_sigma_m: float = 0.0
     at_lat_deg: float = 0.0
     level_before: int | None = None
+    asked: Asked | None = None
     height_used: HeightUsed | None = None
     relief: Relief | None = None
     ground: DoubtfulGround | None = None
@@ -85,6 +88,7 @@ class FrameWork:
     look: Look | None = None
     second_look: Look | None = None
     second_view: View | None = None
+    ground_found: Spread | None = None
     motion: Motion | None = None
     result: FrameResult | None = None
 
@@ -160,24 +164,21 @@ class Navigator:
             return work
         self._newest_frame_ns = frame.time_ns
         prior = self._fusion.prior_at(frame.time_ns)
-        height = self._telemetry.height_at(frame.time_ns)
-        if self._terrain is not None and height is not None:
+        work.height = self._telemetry.height_at(frame.time_ns)
+        if self._terrain is not None and work.height is not None:
             doubt_m = self._telemetry.across_sources_m
-            height, work.height_used = self._terrain.height(height, prior, doubt_m)
-            work.relief = self._terrain.relief(prior)
-            work.ground = self._terrain.doubt(height, prior)
-        work.corrections = self._fusion.corrections.for_height(height)
+            work.asked = self._terrain.ask(work.height, prior, doubt_m)
+        work.corrections = self._fusion.corrections
         work.attitude = work.corrections.attitude(self._telemetry.attitude_at(frame.time_ns))
-        work.height = work.corrections.height(height)
-        work.agl_sigma_m = height.sigma_m if height else 0.0
         work.at_lat_deg = prior.lat_deg if prior else self._map_lat_deg
         work.level_before = self._previous.view.level if self._previous else None
         return work
 
     def look(self, work: FrameWork) -> None:
-        """Slow: view, description, motion since the frame before."""
+        """Slow: height above the terrain, view, description, motion since the frame before."""
         if work.result is not None:
             return
+        self._take_height(work)
         with _failure_refuses(work):
             if isinstance(work.frame, RecordedFrame):
                 look = self._localizer.look_again(work.frame)
@@ -214,6 +215,9 @@ class Navigator:
         with _failure_refuses(work):
             work.result = self._localizer.find(work.look, work.prior)
             self._look_again(work)
+            found = work.result
+            if self._terrain is not None and found.match is not None and found.view is not None:
+                work.ground_found = self._terrain.ground_at(found.match, found.view)
 
     def finish(self, work: FrameWork) -> FrameResult:
         """Quick: the fix into the estimate."""
@@ -245,7 +249,9 @@ class Navigator:
         reason = result.refusal.reason if result.refusal else None
         if self._terrain is None or work.height_used is None or work.height is None:
             return 0.0
-        if result.view is None or result.match is None or reason not in TELL_HEIGHT:
+        if result.view is None or result.match is None or work.ground_found is None:
+            return 0.0
+        if reason not in TELL_HEIGHT:
             return 0.0
         fits = reason is not Reason.SCALE_DISAGREES
         return self._terrain.hear_match(
@@ -253,6 +259,7 @@ class Navigator:
             work.height.amsl_m,
             result.view,
             result.match,
+            work.ground_found,
             fits,
             self._fusion.prior_at(result.time_ns),
         )
@@ -272,6 +279,16 @@ class Navigator:
     def mode_at(self, time_ns: int) -> Mode:
         """What may be said about the position at time_ns."""
         return self._fusion.mode_at(time_ns)
+
+    def _take_height(self, work: FrameWork) -> None:
+        height = work.height
+        if self._terrain is not None and work.asked is not None:
+            height, work.height_used = self._terrain.answer(work.asked)
+            work.relief = self._terrain.relief(work.asked.prior)
+            work.ground = self._terrain.doubt(height, work.asked.prior)
+        work.corrections = work.corrections.for_height(height)
+        work.height = work.corrections.height(height)
+        work.agl_sigma_m = height.sigma_m if height else 0.0
 
     def _look_again(self, work: FrameWork) -> None:
         """Over the ground where the frame was found, where that was in doubt. Without a view of it

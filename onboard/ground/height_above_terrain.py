@@ -12,7 +12,7 @@ that it stands may be a spoofer's: where several matches contradict the height, 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from onboard.autopilot.heights import HOME_SIGMA_M, MEASURED, TERRAIN
 from onboard.geodesy import distance_m
@@ -51,15 +51,27 @@ def height_above_terrain(pack: MapPack) -> HeightAboveTerrain | None:
     return HeightAboveTerrain(GroundBelow(pack.terrain, pack.bounds))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A height that is asked for, with what was heard until then and not looked up yet."""
+
+    told: Height
+    prior: Prior | None
+    stood: AutopilotPosition | None
+    origin: LocalOrigin | None
+    home_amsl_m: float | None
+    plane_doubt_m: float
+
+
 class HeightAboveTerrain:
-    """One flight's. `hear` is any thread's under the navigator's lock, the others are the frame
-    thread's."""
+    """One flight's. `hear`, `ask` and `hear_match` are quick: under the navigator's lock. The
+    others read terrain, and a disk may take its time: the frame thread's, outside that lock."""
 
     def __init__(self, ground: GroundBelow) -> None:
         self._ground = ground
         self._is_disarmed = False
-        self._stood: AutopilotPosition | None = None  # not looked up yet
-        self._origin: LocalOrigin | None = None  # not looked up yet
+        self._stood: AutopilotPosition | None = None  # not asked with yet
+        self._origin: LocalOrigin | None = None  # not asked with yet
         self._origin_at: tuple[float, float, float] | None = None  # of the last one heard
         self._home_amsl_m: float | None = None
         self._bias = TerrainBias()
@@ -85,13 +97,24 @@ class HeightAboveTerrain:
         """The ground, where it is in doubt. height: `height`'s answer for that prior."""
         return doubtful_ground(self._ground, height, prior, height.source == MAP_TERRAIN)
 
+    def ask(self, told: Height, prior: Prior | None, plane_doubt_m: float = 0.0) -> Asked:
+        """For `answer`. told: at the exposure, as telemetry has it. prior: where the vehicle may
+        be; None while it is lost, then it is somewhere over the map. plane_doubt_m: of a height
+        above home where no ground is known (`Telemetry.across_sources_m`)."""
+        asked = Asked(told, prior, self._stood, self._origin, self._home_amsl_m, plane_doubt_m)
+        self._stood = self._origin = None
+        return asked
+
     def height(
         self, told: Height, prior: Prior | None, plane_doubt_m: float = 0.0
     ) -> tuple[Height, HeightUsed]:
-        """told: at the exposure, as telemetry has it. prior: where the vehicle may be; None
-        while it is lost, then it is somewhere over the map. plane_doubt_m: of a height above home
-        where no ground is known (`Telemetry.across_sources_m`)."""
-        height, below, differs_m = self._above(told, prior, plane_doubt_m)
+        """`ask` and `answer` in a row."""
+        return self.answer(self.ask(told, prior, plane_doubt_m))
+
+    def answer(self, asked: Asked) -> tuple[Height, HeightUsed]:
+        """Above the ground. In the order in which it was asked; what is heard since doesn't
+        count."""
+        height, below, differs_m = self._above(asked)
         return height, HeightUsed(
             height.agl_m,
             height.sigma_m,
@@ -102,24 +125,30 @@ class HeightAboveTerrain:
             self._ground.take_problem(),
         )
 
+    def ground_at(self, match: Match, view: View) -> Spread | None:
+        """Where a view was found; None where that isn't known."""
+        place = match_place(match, view)
+        if not all(map(math.isfinite, place)):
+            return None
+        return self._ground.under(Prior(*place, MATCHED_PLACE_SIGMA_M))
+
     def hear_match(
         self,
         used: HeightUsed,
         amsl_m: float | None,
         view: View,
         match: Match,
+        below: Spread,
         fits: bool,
         prior: Prior | None,
     ) -> float:
         """Where a view was found, and at which scale. used, amsl_m: the height it was made with.
-        fits: the scale is right; else it was refused for that alone. prior: where the vehicle may
-        be, by now. Returns by how much heights are higher from now on, mostly by nothing."""
+        below: the ground there. fits: the scale is right; else it was refused for that alone.
+        prior: where the vehicle may be, by now. Returns by how much heights are higher from now
+        on, mostly by nothing."""
         if amsl_m is None:
             return 0.0
         place = match_place(match, view)
-        below = self._ground.under(Prior(*place, MATCHED_PLACE_SIGMA_M))
-        if below is None:
-            return 0.0
         terrain_m = amsl_m - below.mean_m - self._bias.now.m
         off = match.scale - 1.0
         seen_m = used.agl_m + off * view.agl_m
@@ -130,23 +159,22 @@ class HeightAboveTerrain:
         )
         return -self._bias.match(view.time_ns, terrain_m - seen_m, noise_m, fits, is_there)
 
-    def _above(
-        self, told: Height, prior: Prior | None, plane_doubt_m: float
-    ) -> tuple[Height, Spread | None, float | None]:
+    def _above(self, asked: Asked) -> tuple[Height, Spread | None, float | None]:
+        told, prior = asked.told, asked.prior
         self._bias.drift(told.time_ns)
-        self._anchor_where_it_began()
+        self._anchor_where_it_began(asked.stood, asked.origin)
         over_map = self._ground.over_map
         is_measured = told.source in MEASURED
         if is_measured and prior is None:
             return told, None, None
         below = self._ground.under(prior) if prior else over_map
-        amsl_m = self._amsl_m(told)
+        amsl_m = _amsl_m(asked)
         if amsl_m is None or below is None:
             # The plane above home, and the hills that it leaves out.
             hills_m = over_map.sigma_m if over_map else UNKNOWN_HILLS_M
             if told.source in NOT_ABOVE_HOME:
                 return told, None, None
-            sigma_m = math.hypot(told.sigma_m, hills_m, plane_doubt_m)
+            sigma_m = math.hypot(told.sigma_m, hills_m, asked.plane_doubt_m)
             return replace(told, sigma_m=sigma_m), None, None
         is_anchored = self._bias.anchor is not Anchor.SEA_LEVEL
         if over_map and not is_anchored and told.source not in NOT_ABOVE_HOME:
@@ -173,13 +201,13 @@ class HeightAboveTerrain:
             return replace(terrain, sigma_m=sigma_m), below, differs_m
         return _both(by_terrain(), told, beam_m), below, differs_m
 
-    def _anchor_where_it_began(self) -> None:
-        stood, self._stood = self._stood, None
+    def _anchor_where_it_began(
+        self, stood: AutopilotPosition | None, origin: LocalOrigin | None
+    ) -> None:
         if stood is not None:
             place = Prior(stood.lat_deg, stood.lon_deg, STARTING_PLACE_SIGMA_M)
             bias = self._bias_at(place, stood.amsl_m, STANDING_SIGMA_M)
             self._bias.anchor_at(Anchor.STANDING, bias)
-        origin, self._origin = self._origin, None
         if origin is not None:
             place = Prior(origin.lat_deg, origin.lon_deg, STARTING_PLACE_SIGMA_M)
             bias = self._bias_at(place, origin.amsl_m, ORIGIN_SIGMA_M)
@@ -205,10 +233,12 @@ class HeightAboveTerrain:
             share = 1.0
         self._bias.anchor_at(Anchor.LEVEL_GROUND, Bias(share * away_m, share * away_m2))
 
-    def _amsl_m(self, told: Height) -> float | None:
-        if told.amsl_m is not None or self._home_amsl_m is None or told.source in NOT_ABOVE_HOME:
-            return told.amsl_m
-        return self._home_amsl_m + told.agl_m
+
+def _amsl_m(asked: Asked) -> float | None:
+    told, home_amsl_m = asked.told, asked.home_amsl_m
+    if told.amsl_m is not None or home_amsl_m is None or told.source in NOT_ABOVE_HOME:
+        return told.amsl_m
+    return home_amsl_m + told.agl_m
 
 
 def _both(terrain: Height, told: Height, beam_m: float) -> Height:

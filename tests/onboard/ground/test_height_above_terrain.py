@@ -321,6 +321,16 @@ def test_one_damaged_tile_takes_no_other_ground_away(tmp_path):
     assert not used.problem
 
 
+def test_what_is_heard_after_it_was_asked_counts_for_the_next_height(tmp_path):
+    """As a replay has it, which looks terrain up later than the flight did."""
+    flown, alike = Flown(tmp_path, 14.0), Flown(tmp_path / "alike", 14.0)
+    asked = flown.height.ask(flown.told(10, 150, 90), at(150, 90))
+    flown.stand()
+    assert flown.height.answer(asked) == alike.ask(alike.told(10, 150, 90), at(150, 90))
+    height, _ = flown.ask(flown.told(11, 150, 90), at(150, 90))
+    assert height.agl_m == pytest.approx(TRUE_AGL_M, abs=1.5)
+
+
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_anchors_nothing(tmp_path, wrong):
     flown = Flown(tmp_path)

@@ -6,6 +6,7 @@ Whatever is wrong with the terrain, an error may not exceed the protection level
 from __future__ import annotations
 
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,15 @@ import numpy as np
 import pytest
 
 from onboard.autopilot.heights import HOME, RANGEFINDER
+from onboard.companion import Companion, FrameDone
 from onboard.flight import NoLink, fan_out, make_flight
-from onboard.ground.height_above_terrain import MAP_TERRAIN
-from onboard.messages import Floats, FrameResult
+from onboard.ground.height_above_terrain import MAP_TERRAIN, HeightAboveTerrain
+from onboard.loop import Navigator
+from onboard.messages import Floats, Frame, FrameResult
 from onboard.pack.pack_manifest import TERRAIN_NAME
+from onboard.pack.terrain import Terrain
 from onboard.recording.shown import frame_table
+from onboard.runtime.frame_loop import FrameLoop
 from onboard.telemetry_messages import Height
 from tests.onboard.hillside_flight import (
     BELIEVED_S,
@@ -109,6 +114,48 @@ def test_a_roof_below_the_rangefinder_changes_no_scale(flight: Flight, tmp_path:
     for k, r in list(enumerate(results))[BELIEVED_S:]:
         assert r.height is not None
         assert r.height.agl_m == pytest.approx(300.0 + FLIGHT_M - ground_m(k), abs=5.0)
+
+
+class OneFrame:
+    """A camera that has what it was given."""
+
+    ended, frame = False, None
+
+    def newest(self, wait_s: float) -> Frame | None:
+        return self.frame
+
+
+def test_no_terrain_is_read_while_others_wait_for_the_flights_lock(
+    flight: Flight, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, source, matches, held = threading.Lock(), OneFrame(), [], []
+    pack = flight.pack(tmp_path / "area.pack", hillside)
+    navigator = Navigator(pack, flight.describer, CAMERA)
+    heard: list[object] = []
+    companion = Companion(navigator, (), heard.append)
+    frames = FrameLoop(companion, source, lock)
+    decoded, hear_match = Terrain._decoded, HeightAboveTerrain.hear_match
+
+    def noted(terrain: Terrain, x: int, y: int) -> object:
+        held.append(lock.locked())
+        return decoded(terrain, x, y)
+
+    def matched(*args: object) -> float:
+        matches.append(args)
+        return hear_match(*args)
+
+    monkeypatch.setattr(Terrain, "_decoded", noted)
+    monkeypatch.setattr(HeightAboveTerrain, "hear_match", matched)
+    for event in flight.events(by_barometer):
+        if isinstance(event, Frame):
+            source.frame = event
+            frames.step()
+        else:
+            with lock:
+                companion.handle(event)
+    results = [entry.result for entry in heard if isinstance(entry, FrameDone)]
+    assert located(results) >= SECONDS - 1 and len(matches) >= SECONDS - 1
+    assert len(held) > SECONDS and not any(held)
 
 
 def test_a_recording_is_replayed_to_the_byte(
