@@ -19,6 +19,7 @@ from tools.flight_inputs import (
     positive,
     refuse_wrong_map,
 )
+from tools.photo_camera import MOUNTING_GUESSED
 from tools.score_table import details, score_table
 from tools.scores import stage_latency, total
 from tools.stanford import Bounded, integrity, stanford_svg
@@ -93,6 +94,8 @@ def _evaluate(flight: Path, out: Path, args: argparse.Namespace) -> list[Bounded
         if s.vehicle_m is not None and s.protection_m is not None
     ]
     print(f"  {integrity(points)}")
+    if MOUNTING_GUESSED in inputs.notes:
+        print(f"  {MOUNTING_GUESSED}")
     results = {
         "title": title,
         "notes": [*inputs.notes, *absent],

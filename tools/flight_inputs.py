@@ -10,7 +10,7 @@ from pathlib import Path
 from onboard.camera import Camera
 from onboard.describe import Describer
 from onboard.errors import InputError
-from onboard.geodesy import distance_m
+from onboard.geodesy import distance_to_box_m
 from onboard.model_bundle import DEFAULT_BUNDLE, load_bundle, shipped_bundle_of
 from onboard.pack.found_pack import find_pack, trust_of
 from onboard.pack.map_pack import MapPack
@@ -71,7 +71,7 @@ def open_flight_inputs(folder: Path, args: argparse.Namespace) -> FlightInputs:
     placed = [(p.tags.lat_deg, p.tags.lon_deg) for p in flight.photos]
     known = [(lat, lon) for lat, lon in placed if lat is not None and lon is not None]
     outside, off_map_m = outside_map(known, pack)
-    notes = (said, runs, *flight.notes)
+    notes = (*said, runs, *flight.notes)
     if outside:
         notes += (f"{outside} of {len(flight.photos)} recorded positions lie outside the map",)
     return FlightInputs(
@@ -121,7 +121,7 @@ def outside_map(positions: Sequence[tuple[float, float]], pack: MapPack) -> tupl
     """How many positions lie outside the map; when all do, the least distance, else 0."""
     south, west, north, east = pack.bounds
     outside = [
-        distance_m(lat, lon, min(max(lat, south), north), min(max(lon, west), east))
+        distance_to_box_m(pack.bounds, lat, lon)
         for lat, lon in positions
         if not (south <= lat <= north and west <= lon <= east)
     ]

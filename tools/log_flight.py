@@ -106,7 +106,7 @@ def open_log_flight(path: Path, args: argparse.Namespace, lost_after_s: float | 
         camera, lens = _photo_camera(photos, args.camera, log)
         matched, said = match_photos(photos, log, args.pictures_ahead)
         within = [m for m in matched if log.start_ns <= m.time_ns <= log.end_ns]
-        frames, count, notes = photo_frames(within), len(within), [lens, said]
+        frames, count, notes = photo_frames(within), len(within), [*lens, said]
         if len(within) < len(photos):
             notes.append(
                 f"{len(photos) - len(within)} pictures lie outside the log or have no time"
@@ -185,10 +185,10 @@ def _video_beside(path: Path) -> Path | None:
 
 def _photo_camera(
     photos: tuple[Photo, ...], path: Path | None, log: RecordedLog
-) -> tuple[Camera, str]:
+) -> tuple[Camera, tuple[str, ...]]:
     """From EXIF the lens; the log tells who turns the camera."""
     if path is not None:
-        return _camera(path, log, ""), f"camera from {path}"
+        return _camera(path, log, ""), (f"camera from {path}",)
     camera, said = camera_of(photos, None)
     if not turns_with_gimbal(camera) or log.gimbal:
         return camera, said
@@ -200,7 +200,7 @@ def _photo_camera(
             "which the log does not tell; give --camera cam.toml with its mounting"
         )
     held = replace(camera, mounting=Mounting(stabilised=True))
-    return held, f"{said.rpartition(',')[0]}, held straight down by its gimbal"
+    return held, (f"{said[0].rpartition(',')[0]}, held straight down by its gimbal",)
 
 
 def _camera(path: Path | None, log: RecordedLog, whose: str) -> Camera:

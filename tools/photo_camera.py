@@ -33,11 +33,16 @@ SENSOR_WIDTH_MM = {
     "FC7303": 6.17,  # Mini 2
     "L1D-20c": 13.2,  # Mavic 2 Pro
 }
+MOUNTING_GUESSED = (
+    "nobody said how the camera is mounted: what the position is off, and how often by more than "
+    "its protection level, includes the camera's unknown angle; give --camera with its mounting, "
+    "which 'pilotage calibrate flight' finds"
+)
 OWN_ATTITUDE_DEG = 30.0  # a mounting this near to none: the Attitude events are the camera's own
 
 
-def camera_of(photos: Sequence[Photo], path: Path | None) -> tuple[Camera, str]:
-    """The camera, and a sentence on where it came from.
+def camera_of(photos: Sequence[Photo], path: Path | None) -> tuple[Camera, tuple[str, ...]]:
+    """The camera, and a sentence on where it came from; MOUNTING_GUESSED, too, where it is so.
 
     Raises InputError: a wrong camera file, photographs that tell too little, a camera file
     that asks for the gimbal's angles where there are none.
@@ -51,13 +56,14 @@ def camera_of(photos: Sequence[Photo], path: Path | None) -> tuple[Camera, str]:
                 f"{path}: mounting near 0 asks for the gimbal's own angles, which most of these "
                 "photographs do not tell; give the mounting (pitch_deg = -90 looks down)"
             )
-        return camera, f"camera from {path}"
+        return camera, (f"camera from {path}",)
     tags = next((t for t in usable if focal_px(t)), None)
     if tags is None:
         raise InputError(
             f"{photos[0].path.parent}: the photographs do not tell their focal length "
             "(EXIF FocalLengthIn35mmFilm); give --camera cam.toml"
         )
+    guess: tuple[str, ...] = () if real_gimbal else (MOUNTING_GUESSED,)
     if real_gimbal:
         mounting, hung = GIMBAL_REPORTS_ATTITUDE, "turned as the gimbal's angles say"
     elif any(t.gimbal_all_zero for t in usable):
@@ -70,7 +76,8 @@ def camera_of(photos: Sequence[Photo], path: Path | None) -> tuple[Camera, str]:
     except ValueError as e:
         where = photos[0].path.parent
         raise InputError(f"{where}: the tags tell no camera ({e}); give --camera cam.toml") from e
-    return camera, f"camera from EXIF: {tags.model or 'model unknown'}, {camera.fx:.0f} px, {hung}"
+    said = f"camera from EXIF: {tags.model or 'model unknown'}, {camera.fx:.0f} px, {hung}"
+    return camera, (said, *guess)
 
 
 def turns_with_gimbal(camera: Camera) -> bool:

@@ -31,10 +31,12 @@ from tools.flight_inputs import (
 )
 from tools.log_flight import add_log_arguments, open_log_flight
 from tools.logs.open_log import is_log
+from tools.photo_camera import MOUNTING_GUESSED
 from tools.photo_folder import photo_events
 from tools.replay_driver import drive, run_record
 from tools.report import write_report
 from tools.report_data import summary_rows
+from tools.scores import total
 from tools.truth import Track, read_reference, recorded_track
 
 HELP = (
@@ -131,6 +133,10 @@ def run(args: argparse.Namespace) -> int:
     width = max(len(what) for what, _ in rows)
     for what, figure in rows:
         print(f"  {what:<{width}}  {figure}")
+    for reason, n in total("", record.scores).refusals.items():
+        print(f"  refused  {n:4d}  {reason}")
+    if MOUNTING_GUESSED in flight.notes:
+        print(f"  {MOUNTING_GUESSED}")
     print(f"report: {path}")
     refuse_far_map(flight.pack, flight.off_map_m)
     return 0

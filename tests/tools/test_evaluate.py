@@ -8,6 +8,7 @@ from onboard.geodesy import offset_latlon
 from tests.tools.small_area import SOUTH_WEST
 from tools.cli import main
 from tools.evaluate import parse_seeds
+from tools.photo_camera import MOUNTING_GUESSED
 
 
 def evaluate(small_area, flight, out, *more):
@@ -54,6 +55,19 @@ def test_frames_are_scored_against_the_reference_beside_the_baselines(small_area
     assert {p.name for p in out.iterdir()} == {
         *("fixes.csv", "fixes.geojson", "results.json", "report.html", "stanford.svg")
     }
+
+
+@pytest.mark.parametrize("command", ["evaluate", "replay"])
+def test_a_guessed_mounting_stands_beside_the_figures(small_area, tmp_path, capsys, command):
+    flight = small_area.write_flight(tmp_path / "flight", count=2)
+    out, option = tmp_path / "out", {"evaluate": "--out", "replay": "--report"}[command]
+    run = [command, str(flight), "--map", str(small_area.pack), option, str(out)]
+    assert main(run) == 0
+    said = capsys.readouterr().out
+    assert MOUNTING_GUESSED in said.partition("accepted")[2]
+    assert MOUNTING_GUESSED in (out / "report.html").read_text()
+    assert main([*run, "--camera", str(tmp_path / "cam.toml")]) == 0
+    assert MOUNTING_GUESSED not in capsys.readouterr().out + (out / "report.html").read_text()
 
 
 def test_a_seed_gives_the_same_priors_whatever_else_runs(small_area, tmp_path):

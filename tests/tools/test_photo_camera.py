@@ -2,7 +2,7 @@ import pytest
 
 from onboard.errors import InputError
 from tests.tools.photographs import write_photo
-from tools.photo_camera import camera_of, focal_px, turns_with_gimbal
+from tools.photo_camera import MOUNTING_GUESSED, camera_of, focal_px, turns_with_gimbal
 from tools.photo_folder import read_flight
 from tools.photo_tags import PhotoTags
 
@@ -15,7 +15,8 @@ def camera(tmp_path, text=None, **photo):
     if text is not None:
         path = tmp_path / "cam.toml"
         path.write_text(text)
-    return camera_of(read_flight(tmp_path).photos, path)
+    got, said = camera_of(read_flight(tmp_path).photos, path)
+    return got, "; ".join(said)
 
 
 def test_a_camera_file_wins(tmp_path):
@@ -43,6 +44,20 @@ def test_the_mounting_follows_what_is_told_of_a_gimbal(tmp_path):
     assert turns_with_gimbal(real)
     assert not turns_with_gimbal(fixed)
     assert not turns_with_gimbal(unreal)
+
+
+@pytest.mark.parametrize(
+    ("text", "gimbal_deg", "is_guess"),
+    [
+        (None, None, True),
+        (None, (0, 0, 0), True),
+        (None, (0, -90, 20), False),
+        (CAMERA, None, False),
+    ],
+)
+def test_a_guessed_mounting_is_told(tmp_path, text, gimbal_deg, is_guess):
+    _, said = camera(tmp_path, text, gimbal_deg=gimbal_deg)
+    assert (MOUNTING_GUESSED in said) is is_guess
 
 
 def test_a_camera_file_that_asks_for_angles_that_are_not_there(tmp_path):

@@ -108,8 +108,9 @@ def test_the_map_of_another_place_is_said_and_every_frame_refused(small_area, tm
     assert replay(small_area, flight, tmp_path / "out") == 2
     first, second = (row["reason"] for row in rows(tmp_path / "out"))
     assert first and second == "outside_map"  # a receiver is believed after a second
-    said = capsys.readouterr().err
-    assert "wrong map, the flight lies 110.9 km from it" in said
+    said = capsys.readouterr()
+    assert "wrong map, the flight lies 110.9 km from it" in said.err
+    assert "refused     1  outside_map" in said.out
 
 
 @pytest.mark.parametrize(
