@@ -35,12 +35,7 @@ def parse_area(text: str, corridor_m: float | None = None) -> BaseGeometry:
                 "with --corridor-m how far it reaches to each side"
             )
         drawn = [g for g in drawn if g.geom_type == "Polygon"]
-    area = unary_union(
-        [
-            widened(g.buffer(0) if g.geom_type == "Polygon" else g, corridor_m or 0.0, str(path))
-            for g in drawn
-        ]
-    )
+    area = unary_union([widened(g, corridor_m or 0.0, str(path)) for g in drawn])
     if area.is_empty or area.area == 0:
         raise InputError(f"{path}: holds no polygon with an inside; draw the area as one")
     return area

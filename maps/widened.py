@@ -30,7 +30,8 @@ _GEOD = Geod(ellps="WGS84")
 
 
 def widened(shape: BaseGeometry, width_m: float, where: str) -> BaseGeometry:
-    """All within width_m of the shape (WGS84 longitude, latitude; lines are geodesics).
+    """All within width_m of the shape (WGS84 longitude, latitude; lines are geodesics), and all
+    that a polygon's outline goes around.
 
     Raises InputError, beginning with where: a shape at the antimeridian or the poles.
     """
@@ -72,12 +73,28 @@ def _parts(shape: BaseGeometry) -> list[BaseGeometry]:
 
 def _pieces(shape: BaseGeometry) -> Iterable[BaseGeometry]:
     for part in _parts(shape):
-        if part.geom_type == "Polygon" and part.area == 0:
+        if part.geom_type == "Polygon" and not part.is_valid:
+            if polygons := _whole(part):
+                yield from polygons
+                continue
             part = part.convex_hull  # a line or a point that was drawn as a polygon
         if part.geom_type in ("LineString", "LinearRing"):
             yield from _short_lines(part)
         else:
             yield part
+
+
+def _whole(crossing: Polygon) -> list[BaseGeometry]:
+    """All that the outline goes around, once or twice, of a polygon that crosses itself, without
+    its holes. A buffer alone keeps one side of a bow tie, make_valid no star's middle."""
+    shell = Polygon(crossing.exterior)
+    around = unary_union([*_polygons(shapely.make_valid(shell)), *_polygons(shell.buffer(0))])
+    holes = [p for ring in crossing.interiors for p in _polygons(shapely.make_valid(Polygon(ring)))]
+    return _polygons(around.difference(unary_union(holes)))
+
+
+def _polygons(shape: BaseGeometry) -> list[BaseGeometry]:
+    return [p for p in _parts(shape) if p.geom_type == "Polygon" and p.area > 0]
 
 
 def _short_lines(line: BaseGeometry) -> Iterable[BaseGeometry]:

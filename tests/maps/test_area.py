@@ -44,6 +44,17 @@ def test_kml(tmp_path):
     assert parse_area(str(tmp_path / "a.kml")).area == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize("name", ["a.geojson", "a.kml"])
+def test_a_polygon_that_crosses_itself_is_taken_on_both_sides(tmp_path, name):
+    ring = [[7, 46], [7.02, 46.02], [7.02, 46], [7, 46.02], [7, 46]]
+    drawn = json.dumps({"type": "Polygon", "coordinates": [ring]})
+    if name == "a.kml":
+        drawn = KML.format(" ".join(f"{x},{y}" for x, y in ring))
+    (tmp_path / name).write_text(drawn)
+    area = parse_area(str(tmp_path / name))
+    assert area.area == pytest.approx(0.0002) and area.bounds == pytest.approx((7, 46, 7.02, 46.02))
+
+
 LINE = {"type": "LineString", "coordinates": [[10.0, 20.0], [10.1, 20.05]]}
 KML_LINE = """<kml><Placemark><LineString><coordinates>10,20,0 10.1,20.05,0</coordinates>
 </LineString></Placemark></kml>"""

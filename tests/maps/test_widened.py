@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import shapely
@@ -103,3 +105,27 @@ def test_the_same_shape_gives_the_same_bytes():
     line = LineString([(7, 46), (7.2, 46.1), (7.5, 46.0)])
     first, second = (shapely.to_wkb(widened(line, 300, "x")) for _ in range(2))
     assert first == second
+
+
+STAR = [(math.cos(i * 4 * math.pi / 5) / 50, math.sin(i * 4 * math.pi / 5) / 50) for i in range(5)]
+
+
+@pytest.mark.parametrize("width_m", [0.0, 1.0, 200.0])
+@pytest.mark.parametrize(
+    ("shell", "holes", "inside", "outside"),
+    [
+        ([(7, 46), (7.02, 46.02), (7.02, 46), (7, 46.02)], [], [(7.001, 46.01), (7.019, 46.01)],
+         [(7.01, 46.017), (7.01, 46.003)]),
+        ([(7, 46), (7.02, 46.02), (7.02, 46), (7, 46.03)], [], [(7.001, 46.01), (7.019, 46.01)],
+         [(7.01, 46.003)]),
+        (STAR, [], [(0, 0), (0.019, 0)], [(-0.015, 0)]),
+        ([(7, 46), (7.04, 46), (7.04, 46.04), (7, 46.04)],
+         [[(7.01, 46.01), (7.03, 46.03), (7.03, 46.01), (7.01, 46.03)]],
+         [(7.005, 46.02), (7.02, 46.028)], [(7.014, 46.02), (7.026, 46.02)]),
+    ],
+)  # fmt: skip
+def test_a_polygon_that_crosses_itself_loses_nothing(shell, holes, inside, outside, width_m):
+    wide = widened(Polygon(shell, holes), width_m, "x")
+    assert wide.is_valid
+    assert all(wide.contains(Point(at)) for at in inside)
+    assert not any(wide.contains(Point(at)) for at in outside)
