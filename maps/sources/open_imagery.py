@@ -19,11 +19,13 @@ from maps.sources.tile_service import open_tile_service
 from maps.sources.tile_source import open_mbtiles, open_xyz
 from onboard.errors import InputError
 
+RASTER_SUFFIXES = (".tif", ".tiff", ".vrt")
+
 
 def open_imagery(
     paths: Sequence[Path], crs_name: str | None = None, area: BaseGeometry | None = None
 ) -> list[list[Source]]:
-    """The sources of each input, in the order given; only a CSV makes several.
+    """The sources of each input, in the order given; a CSV and a folder of GeoTIFFs make several.
 
     crs_name: such as 'EPSG:32645', for pictures that do not say theirs. area: WGS84 longitude,
     latitude; a tile service has no bounds but these. Raises InputError.
@@ -45,7 +47,10 @@ def _open(path: Path, crs: CRS | None, area: BaseGeometry | None) -> list[Source
             "file with url, levels, licence and attribution, because it needs limits too"
         )
     if path.is_dir():
-        return [open_odm(path, crs)] if is_odm(path) else [open_xyz(path)]
+        if is_odm(path):
+            return [open_odm(path, crs)]
+        rasters = rasters_in(path)
+        return [RasterSource(r, crs) for r in rasters] if rasters else [open_xyz(path)]
     if not path.exists():
         raise InputError(f"{path}: no such file; give imagery that exists")
     kind = path.suffix.lower()
@@ -58,3 +63,13 @@ def _open(path: Path, crs: CRS | None, area: BaseGeometry | None) -> list[Source
     if kind == ".pmtiles":
         return [open_pmtiles(path)]
     return [RasterSource(path, crs)]
+
+
+def rasters_in(folder: Path) -> list[Path]:
+    """The GeoTIFFs and VRTs of a folder by name; none where it holds tiles, beside which their
+    maker may have left a VRT."""
+    inside = sorted(folder.iterdir())
+    if any(path.is_dir() and path.name.isdecimal() for path in inside):
+        return []
+    seen = [path for path in inside if not path.name.startswith(".")]  # macOS: ._a.tif by a.tif
+    return [path for path in seen if path.suffix.lower() in RASTER_SUFFIXES and path.is_file()]

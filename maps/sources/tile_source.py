@@ -63,7 +63,8 @@ class XyzFolder:
                 zooms[int(child.name)] = child
         if not zooms:
             raise InputError(
-                f"{path}: holds no tiles; an XYZ folder holds z/x/y.jpg, .png or .webp"
+                f"{path}: holds no imagery; give a folder of GeoTIFFs (.tif, .tiff, .vrt), or of "
+                "tiles as z/x/y.jpg, .png or .webp"
             )
         self.levels = tuple(sorted(zooms))
         self.files_at = {

@@ -23,8 +23,8 @@ from tools.map.mission_options import (
 from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 
 HELP = (
-    "Makes a map pack from imagery: GeoTIFF, COG, VRT, pictures with a world file, a CSV of "
-    "pictures with corner coordinates (filename, top_left_lat, top_left_lon, "
+    "Makes a map pack from imagery: GeoTIFF, COG, VRT or a folder of them, pictures with a world "
+    "file, a CSV of pictures with corner coordinates (filename, top_left_lat, top_left_lon, "
     "bottom_right_lat, bottom_right_lon), MBTiles, PMTiles, an XYZ folder (z/x/y.jpg), an "
     "OpenDroneMap folder, a tile service's TOML file (url, levels, licence, attribution; its key "
     "comes from the environment). Where inputs overlap, the later one wins. A build that was "
