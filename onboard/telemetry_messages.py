@@ -123,12 +123,14 @@ class AutopilotPosition:
 
 @dataclass(frozen=True)
 class LocalOrigin:
-    """Where the autopilot's local frame has its zero: GPS_GLOBAL_ORIGIN (#49)."""
+    """Where the autopilot's local frame has its zero: GPS_GLOBAL_ORIGIN (#49). set_within_s: at
+    most so long before, as the autopilot runs no longer; None where that isn't known."""
 
     time_ns: int
     lat_deg: float
     lon_deg: float
     amsl_m: float
+    set_within_s: float | None = None
 
 
 @dataclass(frozen=True)

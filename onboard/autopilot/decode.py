@@ -62,6 +62,7 @@ class Decoder:
         self._own_receiver = own_receiver
         self._heights = Heights()
         self._vehicle: VehicleState | None = None
+        self._boot_ms: int | None = None  # since the autopilot started
         self._decoders: dict[str, Callable[[Any, int], list[Event]]] = {
             "ATTITUDE": self._attitude,
             "GLOBAL_POSITION_INT": self._position,
@@ -78,7 +79,7 @@ class Decoder:
             "WIND": _wind,
             "WIND_COV": _wind_covariance,
             "HEARTBEAT": self._heartbeat,
-            "GPS_GLOBAL_ORIGIN": _origin,
+            "GPS_GLOBAL_ORIGIN": self._origin,
             "PARAM_VALUE": self._parameter,
             "COMMAND_ACK": _ack,
         }
@@ -89,6 +90,7 @@ class Decoder:
         return decoder(message, arrival_ns) if decoder else []
 
     def _attitude(self, m: Any, arrival_ns: int) -> list[Event]:
+        self._boot_ms = m.time_boot_ms
         time_ns = self._clock.host_ns_of_ms(m.time_boot_ms, arrival_ns)
         if time_ns is None or not all(abs(a) <= 2 * math.pi for a in (m.roll, m.pitch, m.yaw)):
             return []
@@ -173,6 +175,14 @@ class Decoder:
         self._vehicle = vehicle_state(m, arrival_ns)
         return [self._vehicle]
 
+    def _origin(self, m: Any, arrival_ns: int) -> list[Event]:
+        """Told anew while it stands; time_usec is ArduPilot's time of telling."""
+        if not (_is_place(m.latitude, m.longitude) and abs(m.altitude) * 1e-3 <= MAX_AMSL_M):
+            return []
+        place = (m.latitude * 1e-7, m.longitude * 1e-7, m.altitude * 1e-3)
+        since_boot_s = None if self._boot_ms is None else self._boot_ms * 1e-3
+        return [LocalOrigin(arrival_ns, *place, since_boot_s)]
+
     def _parameter(self, m: Any, arrival_ns: int) -> list[Event]:
         value = m.param_value
         if self._vehicle is not None and self._vehicle.autopilot == "px4":
@@ -221,13 +231,6 @@ def _wind_covariance(m: Any, arrival_ns: int) -> list[Event]:
     if not (abs(m.wind_x) <= MAX_SPEED_M_S and abs(m.wind_y) <= MAX_SPEED_M_S):
         return []
     return [AirData(arrival_ns, wind_north_m_s=m.wind_x, wind_east_m_s=m.wind_y)]
-
-
-def _origin(m: Any, arrival_ns: int) -> list[Event]:
-    if not (_is_place(m.latitude, m.longitude) and abs(m.altitude) * 1e-3 <= MAX_AMSL_M):
-        return []
-    place = (m.latitude * 1e-7, m.longitude * 1e-7, m.altitude * 1e-3)
-    return [LocalOrigin(arrival_ns, *place)]
 
 
 def _ack(m: Any, arrival_ns: int) -> list[Event]:

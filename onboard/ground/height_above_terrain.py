@@ -20,7 +20,14 @@ from onboard.ground.doubtful_ground import DoubtfulGround, doubtful_ground
 from onboard.ground.ground_below import GroundBelow, Spread
 from onboard.ground.match_place import match_place
 from onboard.ground.relief import Relief
-from onboard.ground.terrain_bias import AGREES_SIGMAS, AMSL_SIGMA_M, Anchor, Bias, TerrainBias
+from onboard.ground.terrain_bias import (
+    AGREES_SIGMAS,
+    AMSL_SIGMA_M,
+    Anchor,
+    Bias,
+    TerrainBias,
+    drifted,
+)
 from onboard.messages import Event, HeightUsed, Match, Prior, View
 from onboard.pack.map_pack import MapPack
 from onboard.telemetry_messages import (
@@ -213,7 +220,7 @@ class HeightAboveTerrain:
             bias = self._bias_at(place, origin.amsl_m, ORIGIN_SIGMA_M)
             # One far from the ground was set by hand, and tells nothing.
             if bias is not None and abs(bias.m) <= AGREES_SIGMAS * AMSL_SIGMA_M:
-                self._bias.anchor_at(Anchor.ORIGIN, bias)
+                self._bias.anchor_at(Anchor.ORIGIN, drifted(bias, origin.set_within_s or 0.0))
 
     def _bias_at(self, place: Prior, amsl_m: float, sigma_m: float) -> Bias | None:
         """Of a vehicle on the ground there; None where that isn't known."""

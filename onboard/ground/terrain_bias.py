@@ -41,6 +41,12 @@ class Bias:
     variance_m2: float
 
 
+def drifted(bias: Bias, seconds: float) -> Bias:
+    """After so long less certain, up to what sea level is good for."""
+    most_m2 = max(AMSL_SIGMA_M**2, bias.variance_m2)
+    return Bias(bias.m, min(most_m2, bias.variance_m2 + DRIFT_M**2 * seconds))
+
+
 @dataclass(frozen=True)
 class _Apart:
     """For how long a rangefinder has told another height, and by how much."""
@@ -79,12 +85,10 @@ class TerrainBias:
         return self._measured_ns is not None or self._is_matched
 
     def drift(self, time_ns: int) -> None:
-        """Grows less certain with time, up to what sea level is good for."""
+        """Grows less certain with time."""
         before_ns, self._time_ns = self._time_ns, time_ns
         if before_ns is not None and time_ns > before_ns:
-            variance_m2 = self.now.variance_m2 + DRIFT_M**2 * (time_ns - before_ns) * 1e-9
-            most_m2 = max(AMSL_SIGMA_M**2, self.now.variance_m2)
-            self.now = Bias(self.now.m, min(most_m2, variance_m2))
+            self.now = drifted(self.now, (time_ns - before_ns) * 1e-9)
 
     def measure(self, time_ns: int, differs_m: float, model_m: float, beam_m: float) -> bool:
         """A rangefinder's reading. differs_m: how much more the terrain says; model_m, beam_m:

@@ -273,7 +273,17 @@ def test_origin_parameter_and_acknowledgement() -> None:
     )
     assert isinstance(origin, LocalOrigin)
     assert (origin.lat_deg, origin.lon_deg, origin.amsl_m) == pytest.approx((47.2, 8.5, 420.1))
+    assert origin.set_within_s is None
     assert decode(message("GPS_GLOBAL_ORIGIN")) == []
+
+
+def test_an_origin_is_no_older_than_the_autopilot() -> None:
+    decoder = Decoder(Known())
+    decoder.decode(message("ATTITUDE", time_boot_ms=7_200_500), 0)
+    (origin,) = decoder.decode(
+        message("GPS_GLOBAL_ORIGIN", latitude=472_000_000, longitude=85_000_000), 0
+    )
+    assert isinstance(origin, LocalOrigin) and origin.set_within_s == 7200.5
     value = message("PARAM_VALUE", param_id=b"GPS_PRIMARY", param_value=1.0, param_type=2)
     assert decode(value) == [ParameterValue(ARRIVAL_NS, "GPS_PRIMARY", 1.0, 2)]
     assert decode(message("PARAM_VALUE", param_id=b"A", param_value=NAN, param_type=9)) == []

@@ -272,6 +272,16 @@ def test_where_the_ground_is_not_known_sources_that_contradict_each_other_are_do
     assert height.agl_m == told.agl_m and height.sigma_m > 900.0
 
 
+def test_an_origin_first_heard_hours_after_it_was_set_has_drifted_since(tmp_path):
+    fresh, old = Flown(tmp_path), Flown(tmp_path / "again")
+    fresh.height.hear(LocalOrigin(0, *PLACE, fresh.home_m, 0.0))
+    old.height.hear(LocalOrigin(7200 * SECOND, *PLACE, old.home_m, 3600.0))
+    sure, _ = fresh.ask(fresh.told(0, 0, 0), at(0, 0))
+    unsure, _ = old.ask(old.told(7200, 0, 0), at(0, 0))
+    assert sure.sigma_m < 7.0
+    assert unsure.sigma_m == pytest.approx(math.hypot(sure.sigma_m, 8.0), abs=0.5)
+
+
 def test_a_barometer_that_jumped_is_doubted(tmp_path):
     flown = Flown(tmp_path)
     flown.stand()
