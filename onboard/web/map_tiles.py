@@ -19,6 +19,7 @@ from onboard.web.picture_pair import jpeg
 OVERVIEW_LEVELS = 3  # above the coarsest stored level; one such tile decodes 64 stored ones
 KEPT_OVERVIEWS = 256  # JPEG files of some 15 KiB
 DECODED_TILES = 16
+CLOSE_S = 1.0  # the end of a flight must not hang on the page
 
 
 class MapTiles:
@@ -78,8 +79,10 @@ class MapTiles:
         return out if out.any() else None
 
     def close(self) -> None:
-        with self._lock:
+        """A disk that hangs is not waited for: its reader keeps the file."""
+        if self._lock.acquire(timeout=CLOSE_S):
             self._imagery.tiles.close()
+            self._lock.release()
 
 
 def media_type(data: bytes) -> str:
