@@ -66,7 +66,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class PartHealth:
-    """How a part fares: 'camera', 'link', 'temperature'. problem '' while it works."""
+    """How a part fares: 'camera', 'link', 'map'. problem '' while it works."""
 
     part: str
     problem: str

@@ -37,6 +37,7 @@ from onboard.runtime.frame_tally import FrameTally
 from onboard.runtime.health import HealthReport
 from onboard.runtime.link_reader import LinkReader
 from onboard.runtime.live import LiveFlight, Threads
+from onboard.runtime.map_health import MapHealth
 from onboard.runtime.publish_loop import PublishLoop
 from onboard.settings import load_settings
 from onboard.system_clock import UNIX_S_AT_LEAST
@@ -123,12 +124,21 @@ def open_flight(settings: FlightSettings) -> Opened:
         journals = [recorder.note] if recorder else []
         echo = GPS_ID if Output.GPS_INPUT in settings.publish.outputs else None
         tally = FrameTally(pack.bounds, echo, time.monotonic())
-        journal = fan_out(*journals, *([board.note] if board else []), tally.note)
+        map_health = MapHealth()
+        hearers = (tally.note, map_health.note)
+        journal = fan_out(*journals, *([board.note] if board else []), *hearers)
         flight = make_flight(equipment, journal, link, nmea)
         session = AutopilotSession(link, own_receiver=echo)
         threads = _threads(flight, source, session)
         report = HealthReport(
-            source, link, session, threads.publisher, recorder, board, not_recording
+            source,
+            link,
+            session,
+            threads.publisher,
+            map_health,
+            recorder,
+            board,
+            not_recording,
         )
         live = LiveFlight(threads, journal, report.report, tally)
         return Opened(

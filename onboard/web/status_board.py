@@ -97,7 +97,7 @@ class StatusBoard:
                 self._hear(entry)
 
     def set_health(self, name: str, problem: str = "", detail: str = "") -> None:
-        """How a part of the aircraft fares: 'camera', 'link', 'recorder', 'temperature'."""
+        """How a part of the aircraft fares: 'camera', 'link', 'map', 'temperature'."""
         with self._lock:
             self._health[name] = Health(problem, detail)
 
