@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from maps.world.landscape import Landscape
 from onboard.autopilot.link import MavlinkLink
 from onboard.camera import Camera
@@ -129,7 +130,9 @@ def _plan_flight(landscape: Landscape, seconds: float) -> SimulatedFlight:
 def _fly(flight: SimulatedFlight, navigator: Navigator, pack: MapPack, address: str) -> Driven:
     link = MavlinkLink.to(address)
     try:
-        with tqdm(total=len(flight.frame_times()), desc="flight", unit="frame") as bar:
+        with tqdm(
+            total=len(flight.frame_times()), desc="flight", unit="frame", mininterval=progress_s()
+        ) as bar:
             return drive(
                 flight.events(),
                 Companion(navigator, (Publisher(link),)),

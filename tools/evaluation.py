@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from onboard.geodesy import offset_latlon
 from onboard.ground.doubtful_ground import DoubtfulGround
 from onboard.ground.height_above_terrain import height_above_terrain
@@ -53,7 +54,9 @@ class Evaluation:
 
     def run(self) -> None:
         photos = self._inputs.flight.photos
-        for place, photo in enumerate(tqdm(photos, unit="photo", smoothing=0)):
+        for place, photo in enumerate(
+            tqdm(photos, unit="photo", smoothing=0, mininterval=progress_s())
+        ):
             for seed, result in self._localize(place, photo):
                 self._keep(seed, photo, self._priors[seed][place], result)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from maps.build import BuildRequest, build_pack
+from maps.progress import progress_s
 from maps.provenance import Provenance
 from maps.world.epoch import Epoch
 from maps.world.landscape import Landscape
@@ -80,7 +81,7 @@ def make_area(
                 say(f"{out}: as it is")
                 return ProceduralArea(landscape, pack)
     say("surveying it from above, in summer")
-    with tqdm(desc="survey", unit="sheet") as bar:
+    with tqdm(desc="survey", unit="sheet", mininterval=progress_s()) as bar:
 
         def progress(done: int, of: int) -> None:
             bar.total = of

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from onboard.autopilot.link import MavlinkLink
 from onboard.camera import Camera
 from onboard.companion import Companion
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     utc = flight.utc_minus_clock_ns
     parts = (Publisher(link, utc_minus_clock_ns=utc),) if link else ()
     try:
-        with tqdm(total=flight.frames, unit="frame", smoothing=0) as bar:
+        with tqdm(total=flight.frames, unit="frame", smoothing=0, mininterval=progress_s()) as bar:
             driven = drive(
                 flight.events,
                 Companion(navigator, parts),

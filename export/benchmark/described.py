@@ -20,6 +20,7 @@ from export.datasets.picture_file import read_picture, resized
 from export.datasets.retrieval_set import Item, Size, View
 from export.weather.condition import Weather, weathered
 from maps.in_order import in_order
+from maps.progress import progress_s
 from onboard.errors import InputError
 from onboard.messages import Picture
 from onboard.whole_file import make_folder, write_whole
@@ -58,7 +59,9 @@ def describe_all(
     folder = cache / key
     make_folder(folder)
     parts, unreadable = [], []
-    with tqdm(total=len(items), desc=title, unit="picture", smoothing=0.05) as bar:
+    with tqdm(
+        total=len(items), desc=title, unit="picture", smoothing=0.05, mininterval=progress_s()
+    ) as bar:
         for start in range(0, len(items), CHUNK_PICTURES):
             chunk = items[start : start + CHUNK_PICTURES]
             path = folder / f"{start:07d}.npz"

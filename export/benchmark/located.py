@@ -18,6 +18,7 @@ from export.metrics.distances import mean_and_median
 from export.metrics.localization import peak_error_m, recall_within_m
 from export.metrics.ranking import NEVER, Ranks, recall_at, strict_ranks
 from export.metrics.similarity import NOWHERE, best_places, similarity_blocks
+from maps.progress import progress_s
 from onboard.messages import Picture
 from onboard.whole_file import make_folder, write_whole
 
@@ -42,7 +43,13 @@ def locate_all(
     make_folder(folder)
     ranks: list[Ranks] = []
     errors: list[Floats] = []
-    with tqdm(total=len(pairs.queries), desc="re-ranking", unit="query", smoothing=0.05) as bar:
+    with tqdm(
+        total=len(pairs.queries),
+        desc="re-ranking",
+        unit="query",
+        smoothing=0.05,
+        mininterval=progress_s(),
+    ) as bar:
         for start in range(0, len(pairs.queries), CHUNK_QUERIES):
             chunk = range(start, min(start + CHUNK_QUERIES, len(pairs.queries)))
             path = folder / f"{start:07d}.npz"

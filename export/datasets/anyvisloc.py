@@ -32,6 +32,7 @@ from export.datasets.anyvisloc_files import MapMode, Shot, picture_of, read_mode
 from export.datasets.folders import need_folder
 from export.datasets.retrieval_set import Item, Protocol, RetrievalSet, TrainingSet, View
 from export.datasets.tile_cutting import Cut, cut_tiles, map_size, write_png
+from maps.progress import progress_s
 from onboard.errors import InputError
 from onboard.messages import Picture
 from onboard.whole_file import make_folder
@@ -86,7 +87,7 @@ def _queries(reference: Path) -> list[_Query]:
     if not files:
         raise InputError(f"{reference.parent}: no {reference.name[:3]}_NNNN.npz; expected {LAYOUT}")
     queries = []
-    for file in tqdm(files, desc=reference.parent.name, unit="picture"):
+    for file in tqdm(files, desc=reference.parent.name, unit="picture", mininterval=progress_s()):
         shot = read_shot(file)
         queries.append(_Query(file, shot, PATCH_SCALE * shot.side_m))
     return queries

@@ -31,6 +31,7 @@ from export.datasets.picture_file import read_picture
 from export.datasets.retrieval_set import Item, Protocol, RetrievalSet, TrainingSet, View
 from export.datasets.text_files import number, position, read_csv
 from export.datasets.tile_cutting import write_png
+from maps.progress import progress_s
 from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, pixel_size_m, pixel_to_latlon
@@ -99,7 +100,7 @@ def _set(
     tiles = pack.tiles(level)
     cols, rows = tiles.cols.tolist(), tiles.rows.tolist()
     places = {(c, r): i for i, (c, r) in enumerate(zip(cols, rows, strict=True))}
-    for shot in tqdm(shots, desc=f"views at level {level}", unit="view"):
+    for shot in tqdm(shots, desc=f"views at level {level}", unit="view", mininterval=progress_s()):
         file = _view(shot, camera, level, work)
         if file is None:
             continue
@@ -174,7 +175,9 @@ def _gallery(pack: MapPack, level: int, work: Path) -> tuple[Item, ...]:
     folder = work / "tiles" / imagery
     make_folder(folder)
     items = []
-    for i in tqdm(range(len(tiles)), desc=f"tiles of level {level}", unit="tile"):
+    for i in tqdm(
+        range(len(tiles)), desc=f"tiles of level {level}", unit="tile", mininterval=progress_s()
+    ):
         tile = tiles.tile_id(i)
         file = folder / f"{tile.level}_{tile.col}_{tile.row}.png"
         if not file.is_file():

@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from onboard.errors import InputError
 from onboard.messages import Picture
 from onboard.whole_file import make_folder, write_whole
@@ -61,7 +62,9 @@ def cut_tiles(path: Path, cuts: Sequence[Cut]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as source:
-                for cut in tqdm(due, desc=f"tiles of {path.name}", unit="tile"):
+                for cut in tqdm(
+                    due, desc=f"tiles of {path.name}", unit="tile", mininterval=progress_s()
+                ):
                     write_png(cut.file, _window(source, cut))
     except RasterioError as e:
         raise InputError(f"{path}: this map cannot be read ({e}); get the data set again") from e

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from export.datasets.picture_file import read_picture
 from export.datasets.retrieval_set import Item, Size
+from maps.progress import progress_s
 
 AT_ONCE = 16
 
@@ -32,7 +33,12 @@ def describe_items(
     try:
         parts = [
             describe(np.stack([read_picture(i.picture, size) for i in items[n : n + AT_ONCE]]))
-            for n in tqdm(range(0, len(items), AT_ONCE), desc="describing", leave=False)
+            for n in tqdm(
+                range(0, len(items), AT_ONCE),
+                desc="describing",
+                leave=False,
+                mininterval=progress_s(),
+            )
         ]
     finally:
         network.train(training)

@@ -35,9 +35,9 @@ from maps.cells.lay import LayTask, held_imagery, lay_cell
 from maps.cells.recipe import Opened
 from maps.cells.store import CellMark, CellStore
 from maps.in_order import core_count, in_order
+from maps.progress import progress_s
 from onboard.describe import Describer
 
-PROGRESS_S = 0.5
 SAMPLE_BATCHES = 16  # kept of all, evenly: on them the bare network's rate is measured
 
 
@@ -88,7 +88,7 @@ class _Run:
             total=sum(task.tiles + self._to_describe[task.cell] for task in tasks),
             desc="tiles",
             unit="tile",
-            mininterval=PROGRESS_S,
+            mininterval=progress_s(),
         )
         self._counting = threading.Lock()
         self._fresh: set[Cell] = set()

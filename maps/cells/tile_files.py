@@ -9,6 +9,7 @@ from tqdm import tqdm
 from maps.cells.cell import Cell
 from maps.cells.selection import Selection
 from maps.cells.store import CellStore, Step, StoreHeader
+from maps.progress import progress_s
 from onboard.errors import InputError
 from onboard.geodesy import pixel_to_latlon
 from onboard.messages import TILE_PX
@@ -20,8 +21,6 @@ from onboard.pack.pack_manifest import (
     ImagerySource,
     TerrainSource,
 )
-
-PROGRESS_S = 0.5
 
 
 def write_imagery(
@@ -104,7 +103,7 @@ def _copied(
         stale.unlink(missing_ok=True)
     writer = MBTilesWriter(partial)
     count = 0
-    for cell in tqdm(cells, desc=name.partition(".")[0], unit="cell", mininterval=PROGRESS_S):
+    for cell in tqdm(cells, desc=name.partition(".")[0], unit="cell", mininterval=progress_s()):
         mark = store.mark(cell, Step.LAY)
         file = None if mark is None else mark.file(name)
         if file is None:

@@ -20,7 +20,7 @@ from maps.cells.cell import Cell, in_order
 from maps.cells.describe import HALF_STEPS
 from maps.cells.lay import LayTask
 from maps.cells.recipe import Opened
-from maps.cells.run_here import PROGRESS_S, Tally
+from maps.cells.run_here import Tally
 from maps.cells.store import CellStore
 from maps.cluster.environment import environment
 from maps.cluster.meeting_place import leave, left, tidy
@@ -34,6 +34,7 @@ from maps.cluster.scheduler import (
     odd_processors,
 )
 from maps.cluster.workbench import Job, Made, describe_there, lay_there
+from maps.progress import progress_s
 from onboard.errors import InputError
 
 LOOK_S = 2.0  # how often the workers are counted while nothing comes
@@ -104,7 +105,7 @@ class _Flow:
         """Every cell laid and described."""
         self._submit()
         total = sum(tiles for _, tiles in self._waiting.values())
-        with tqdm(total=total, desc="tiles", unit="tile", mininterval=PROGRESS_S) as bar:
+        with tqdm(total=total, desc="tiles", unit="tile", mininterval=progress_s()) as bar:
             while self._waiting:
                 future = self._next()
                 cell, tiles = self._waiting[str(future.key)]

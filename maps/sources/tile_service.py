@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from maps.in_order import in_order
 from maps.plan import tile_range
+from maps.progress import progress_s
 from maps.sources.area_tiles import tiles_touching
 from maps.sources.pace import Stopped
 from maps.sources.service_file import ServiceFile, load_service
@@ -34,7 +35,6 @@ from onboard.messages import TILE_PX, Picture
 PROBE_TILES = 64  # spread over the area; when none of them exists, no more are asked for
 SUSPECT_TILES = 16  # so many of the same bytes may be a picture that says "no imagery"
 USUAL_TILE_BYTES = 40_000  # of 256 px, as common services send them
-PROGRESS_S = 0.5
 DAY_S = 86_400.0
 
 Position = tuple[int, int]
@@ -78,7 +78,9 @@ class ServiceStore:
             probe = missing[:: max(1, len(missing) // PROBE_TILES)][:PROBE_TILES]
             rest = sorted(set(missing) - set(probe), key=lambda p: (p[1], p[0]))
             known = self._cache.known(zoom)
-            with tqdm(total=len(missing), desc="fetch", unit="tile", mininterval=PROGRESS_S) as bar:
+            with tqdm(
+                total=len(missing), desc="fetch", unit="tile", mininterval=progress_s()
+            ) as bar:
                 for part in (probe, rest):
                     self._ask(client, zoom, part, known, bar)
                     self._check_any(zoom, wanted)

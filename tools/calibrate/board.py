@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from onboard.camera import Camera
 from onboard.errors import InputError
 from onboard.settings import load_settings
@@ -87,7 +88,7 @@ def _find(folder: Path, board: Board) -> tuple[list[Sight], tuple[int, int], lis
     sights: list[Sight] = []
     sizes: Counter[tuple[int, int]] = Counter()
     notes: list[str] = []
-    for path in tqdm(paths, unit="picture"):
+    for path in tqdm(paths, unit="picture", mininterval=progress_s()):
         try:
             picture = read_picture(path)
         except ValueError as e:

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from maps.cells.cell import Cell, root_level
 from maps.cells.store import STORE_FORMAT, TILES_NAME, CellStore, Step, StoreHeader
 from maps.cut import CutRequest, cut_pack
+from maps.progress import progress_s
 from onboard.errors import InputError
 from onboard.geodesy import latlon_to_pixel, pixel_size_m, pixel_to_latlon
 from onboard.messages import TILE_PX
@@ -58,7 +59,7 @@ def make_store(folder: Path, area_km2: float, levels: tuple[int, ...], dim: int)
     pictures = [_picture(random) for _ in range(PICTURES)]
     cells = _square(header.root_level, area_km2)
     with store.locked():
-        for cell in tqdm(cells, desc="making cells", unit="cell", mininterval=1.0):
+        for cell in tqdm(cells, desc="making cells", unit="cell", mininterval=progress_s()):
             _make_cell(store, cell, levels, dim, pictures, random)
         store.put_header(header)
     return store

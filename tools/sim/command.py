@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from onboard.describe import Describer
 from onboard.errors import InputError
 from onboard.model_bundle import load_bundle
@@ -107,7 +108,9 @@ def _fly_one(
     make_folder(out)
     begin = time.monotonic()
     with ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=round(scenario.seconds), unit="s", desc=out.name))
+        bar = stack.enter_context(
+            tqdm(total=round(scenario.seconds), unit="s", desc=out.name, mininterval=progress_s())
+        )
         autopilot = Autopilot(args.sitl, args.sitl_pid, args.plane)
         flown = fly(scenario, area, describer, autopilot, out, _shows(bar))
     flown.wall_s = time.monotonic() - begin
