@@ -6,7 +6,7 @@ A tile's number counts along Hilbert curves, zoom after zoom (PMTiles specificat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from onboard.pack.picture_header import MAX_TILE_BYTES
 MAX_ZOOM = 26  # the library's own limit; a pixel of 2 mm
 MAX_DEPTH = 4  # root and leaves below leaves, as the library follows them
 MAX_TILES = 20_000_000  # 160 MB of numbers; at zoom 19 the imagery of 100,000 km2
+BLOCK_TILES = 1 << 18  # 2 MB a column of numbers
 
 Numbers = NDArray[np.int64]
 
@@ -49,13 +50,17 @@ class Directory:
             z for z in zooms if np.any((self.ids < first_id(z + 1)) & (last > first_id(z)))
         )
 
-    def positions(self, level: int) -> NDArray[np.int64]:
-        """(N, 2) XYZ tiles (x, y) of a level."""
+    def blocks(self, level: int) -> Iterator[NDArray[np.int64]]:
+        """(N, 2) XYZ tiles (x, y) of a level, a part of them at a time: a few bytes may tell of
+        millions."""
         begin, end = first_id(level), first_id(level + 1)
         first, last = np.clip(self.ids, begin, end), np.clip(self.ids + self.runs, begin, end)
-        count = last - first
-        where_in_run = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        return _xy(np.repeat(first, count) + where_in_run - begin, level)
+        before = np.cumsum(last - first) - (last - first)
+        total = int((last - first).sum())
+        for start in range(0, total, BLOCK_TILES):
+            number = np.arange(start, min(start + BLOCK_TILES, total))
+            entry = np.searchsorted(before, number, "right") - 1
+            yield _xy(first[entry] + number - before[entry] - begin, level)
 
 
 def first_id(level: int) -> int:

@@ -20,7 +20,8 @@ from pmtiles.tile import (
 from maps.sources.decompress import BadCompression, decompressed
 from maps.sources.pmtiles_directory import BrokenDirectory, read_directories
 from maps.sources.tile_bounds import refuse_elsewhere
-from maps.sources.tile_source import TileSource, plain_text
+from maps.sources.tile_extent import TileExtent, extent_of
+from maps.sources.tile_source import StoredTiles, plain_text
 from onboard.errors import InputError
 from onboard.pack.picture_header import MAX_TILE_BYTES
 
@@ -75,9 +76,9 @@ class PMTilesFile:
         data = self._bytes(begin + found[0], found[1], MAX_TILE_BYTES)
         return self._decompressed(data, self._header["tile_compression"], MAX_TILE_BYTES)
 
-    def positions(self, level: int) -> list[tuple[int, int]]:
-        found = self._directory.positions(level).tolist()
-        return sorted(((x, y) for x, y in found), key=lambda p: (p[1], p[0]))
+    def deepest(self) -> TileExtent:
+        """Of its finest tiles."""
+        return extent_of(self.levels[-1], self._directory.blocks(self.levels[-1]))
 
     def attribution(self) -> str | None:
         """What the metadata says, without HTML."""
@@ -144,10 +145,10 @@ class PMTilesFile:
         return InputError(f"{self.path}: a damaged PMTiles file, {clause}; get it again")
 
 
-def open_pmtiles(path: Path) -> TileSource:
-    """Raises InputError as `PMTilesFile`, `TileSource` and `refuse_elsewhere` do."""
+def open_pmtiles(path: Path) -> StoredTiles:
+    """Raises InputError as `PMTilesFile`, `StoredTiles` and `refuse_elsewhere` do."""
     store = PMTilesFile(path)
-    source = TileSource(store, (path,), None)
+    source = StoredTiles(store, (path,), None, store.deepest())
     refuse_elsewhere(path, [store.said_box()], source.bounds_m, store.levels[-1])
     source.attribution = store.attribution()
     return source

@@ -23,6 +23,7 @@ class Source(ABC):
     large as its own. bounds_m: west, south, east, north in EPSG:3857. date: ISO 8601.
     sigma_m: horizontal error, 1 sigma per axis. date, licence, attribution, sigma_m: None where
     the input does not say. shift: its datum's to WGS 84, None where it has none.
+    fill: share of its bounds that it is known to reach at most.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Source(ABC):
     attribution: str | None = None
     sigma_m: float | None = None
     shift: DatumShift | None = None
+    fill: float = 1.0
 
     @abstractmethod
     def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:

@@ -12,10 +12,11 @@ import numpy as np
 
 from maps.pixels import resized
 from maps.plan import tile_range
-from maps.sources.source import WORLD_M, Source, marks_of
+from maps.sources.source import Source, marks_of
 from maps.sources.sqlite_leftovers import refuse_leftovers
 from maps.sources.tile_bounds import refuse_elsewhere, said_box
-from maps.sources.tile_rows import other_row, tms_boxes, tms_file, with_its_rows
+from maps.sources.tile_extent import TileExtent, extent_of
+from maps.sources.tile_rows import FromNorth, other_row, tms_boxes, tms_file, with_its_rows
 from onboard.errors import InputError
 from onboard.messages import TILE_PX, Picture
 from onboard.pack.imagery import decode_tile
@@ -35,8 +36,6 @@ class TileStore(Protocol):
     levels: tuple[int, ...]
 
     def tile(self, level: int, x: int, y: int) -> bytes | None: ...
-
-    def positions(self, level: int) -> list[tuple[int, int]]: ...
 
 
 class XyzFolder:
@@ -108,20 +107,13 @@ class TileSource(Source):
         store: TileStore,
         files: tuple[Path, ...],
         date: str | None,
-        tile_px: int | None = None,
-        bounds_m: tuple[float, float, float, float] | None = None,
+        tile_px: int,
+        bounds_m: tuple[float, float, float, float],
     ) -> None:
-        """tile_px, bounds_m: None looks at the deepest tiles. Raises InputError: no tiles,
-        tiles of an odd size."""
+        """Raises InputError: tiles of an odd size."""
         self.name, self.files, self.date = store.path.name, files, date
         self._store = store
-        if not store.levels:
-            raise InputError(f"{store.path}: holds no tiles; give another file")
         deepest = store.levels[-1]
-        if tile_px is None or bounds_m is None:
-            positions = store.positions(deepest)
-            tile_px = _size_of(store, deepest, *positions[0])
-            bounds_m = _bounds_of(positions, deepest)
         self._tile_px, self.bounds_m = tile_px, bounds_m
         extra = math.log2(self._tile_px / TILE_PX)
         if extra != int(extra) or not TILE_PX <= self._tile_px <= MAX_TILE_PX:
@@ -167,12 +159,25 @@ class TileSource(Source):
         return decode_tile(data, name)
 
 
-class XyzSource(TileSource):
+class StoredTiles(TileSource):
+    """Tiles that are all there to be looked at."""
+
+    def __init__(
+        self, store: TileStore, files: tuple[Path, ...], date: str | None, extent: TileExtent
+    ) -> None:
+        """extent: of the deepest tiles. Raises InputError: tiles of an odd size."""
+        tile_px = _size_of(store, extent.zoom, *extent.first)
+        super().__init__(store, files, date, tile_px, extent.bounds_m)
+        self.fill = extent.fill
+
+
+class XyzSource(StoredTiles):
     """An XYZ folder, of which a part may change."""
 
     def __init__(self, store: XyzFolder) -> None:
         files = [file for z in store.levels for _, file in sorted(store.files_at[z].items())]
-        super().__init__(store, (*files, *([store.tms] if store.tms else [])), None)
+        of_tms = (store.tms,) if store.tms else ()
+        super().__init__(store, (*files, *of_tms), None, _deepest(store))
         self._folder = store
 
     def mark(self, level: int, bounds_m: tuple[float, float, float, float]) -> str:
@@ -185,7 +190,7 @@ class XyzSource(TileSource):
 
 
 def open_mbtiles(path: Path) -> TileSource:
-    """Raises InputError as `refuse_leftovers`, `MBTiles`, `with_its_rows`, `TileSource` and
+    """Raises InputError as `refuse_leftovers`, `MBTiles`, `with_its_rows`, `StoredTiles` and
     `refuse_elsewhere` do, and on vector tiles."""
     refuse_leftovers(path)
     tiles = MBTiles(path)
@@ -193,14 +198,14 @@ def open_mbtiles(path: Path) -> TileSource:
     if metadata.get("format") == "pbf":
         raise InputError(f"{path}: holds vector tiles, not pictures; give a raster MBTiles file")
     store = with_its_rows(tiles, metadata)
-    source = TileSource(store, (path,), metadata.get("date"))
+    source = StoredTiles(store, (path,), metadata.get("date"), _deepest(store))
     refuse_elsewhere(path, said_box(metadata.get("bounds")), source.bounds_m, store.levels[-1])
     source.attribution = plain_text(metadata.get("attribution"))
     return source
 
 
 def open_xyz(path: Path) -> TileSource:
-    """Raises InputError as `XyzFolder`, `TileSource` and `refuse_elsewhere` do."""
+    """Raises InputError as `XyzFolder`, `StoredTiles` and `refuse_elsewhere` do."""
     folder = XyzFolder(path)
     source = XyzSource(folder)
     refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, folder.levels[-1])
@@ -215,15 +220,11 @@ def plain_text(said: object) -> str | None:
     return "".join(c for c in text if c.isprintable()) or None
 
 
-def _bounds_of(positions: list[tuple[int, int]], zoom: int) -> tuple[float, float, float, float]:
-    side_m, half = WORLD_M / 2**zoom, WORLD_M / 2
-    xs, ys = [p[0] for p in positions], [p[1] for p in positions]
-    return (
-        min(xs) * side_m - half,
-        half - (max(ys) + 1) * side_m,
-        (max(xs) + 1) * side_m - half,
-        half - min(ys) * side_m,
-    )
+def _deepest(store: XyzFolder | MBTiles | FromNorth) -> TileExtent:
+    if not store.levels:
+        raise InputError(f"{store.path}: holds no tiles; give another file")
+    zoom = store.levels[-1]
+    return extent_of(zoom, [np.array(store.positions(zoom), np.int64)])
 
 
 def _size_of(store: TileStore, zoom: int, x: int, y: int) -> int:

@@ -27,6 +27,7 @@ from maps.sources.pmtiles_directory import (
     read_directories,
 )
 from maps.sources.pmtiles_file import PMTilesFile, open_pmtiles
+from maps.sources.tile_extent import extent_of
 from maps.sources.tile_source import open_xyz
 from onboard.errors import InputError
 from tests.maps.small_imagery import texture, tiles_of, write_xyz
@@ -53,6 +54,10 @@ def small_tiles():
     return {
         (LEVEL, X0 + x, Y0 + y): png(tile) for (x, y), tile in tiles_of(texture(512, 768)).items()
     }
+
+
+def positions(directory, level):
+    return [(x, y) for block in directory.blocks(level) for x, y in block.tolist()]
 
 
 @pytest.fixture
@@ -83,9 +88,25 @@ def test_many_tiles_in_leaves_and_runs_are_all_found(write):
     assert all(file.tile(*p) == data for p, data in tiles.items())
     assert all(file.tile(*p) is None for p in grid if p not in tiles)
     for level in file.levels:
-        expected = sorted(((x, y) for z, x, y in tiles if z == level), key=lambda p: p[::-1])
-        assert file.positions(level) == expected
+        expected = sorted((x, y) for z, x, y in tiles if z == level)
+        assert sorted(positions(file._directory, level)) == expected
     assert file.tile(14, -1, 0) is None and file.tile(14, 1 << 14, 0) is None
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 1 << 18])
+def test_a_run_over_several_zooms_and_blocks_is_whole(monkeypatch, block):
+    monkeypatch.setattr("maps.sources.pmtiles_directory.BLOCK_TILES", block)
+    runs = [Entry(3, 0, 5, 6), Entry(15, 5, 5, 1), Entry(20, 0, 5, 30)]
+    found = parse_directory(gzip.decompress(serialize_directory(runs)))
+    ids = [i for run in runs for i in range(run.tile_id, run.tile_id + run.run_length)]
+    for level in found.levels():
+        expected = [tileid_to_zxy(i)[1:] for i in ids if tileid_to_zxy(i)[0] == level]
+        assert positions(found, level) == expected
+        extent = extent_of(level, found.blocks(level))
+        xs, ys = zip(*expected, strict=True)
+        assert (extent.x0, extent.y0) == (min(xs), min(ys))
+        assert (extent.x1, extent.y1) == (max(xs) + 1, max(ys) + 1)
+        assert (extent.first, extent.count) == (expected[0], len(expected))
 
 
 @given(st.integers(0, 26).flatmap(lambda z: st.tuples(st.just(z), st.integers(0, 4**z - 1))))
@@ -94,7 +115,7 @@ def test_hilbert_numbers_are_the_librarys(place):
     tile_id = (4**level - 1) // 3 + along
     found = parse_directory(gzip.decompress(serialize_directory([Entry(tile_id, 0, 1, 1)])))
     assert found.levels() == (level,)
-    assert tuple(found.positions(level)[0]) == tileid_to_zxy(tile_id)[1:]
+    assert positions(found, level) == [tileid_to_zxy(tile_id)[1:]]
 
 
 @pytest.mark.parametrize(
@@ -259,8 +280,9 @@ def test_no_bytes_make_more_than_a_sentence(tmp_path_factory, changes, length):
         file = PMTilesFile(path)
         file.attribution()
         for level in file.levels:
-            for position in file.positions(level)[:20]:
+            for position in next(file._directory.blocks(level))[:20].tolist():
                 file.tile(level, *position)
+        file.deepest()
     except InputError as e:
         assert "hostile.pmtiles" in str(e)
 

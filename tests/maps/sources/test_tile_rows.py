@@ -121,7 +121,7 @@ def test_mbtiles_of_either_scheme_lie_where_they_were_made(tmp_path, true, schem
     assert np.abs(out.astype(int) - PICTURE).mean() < 3  # JPEG
     plain = open_mbtiles(write_mbtiles(tmp_path / "b.mbtiles", PICTURE, LEVEL, X0, Y0))
     assert np.array_equal(out, plain.read(*WINDOW))
-    assert source._store.positions(LEVEL) == plain._store.positions(LEVEL)
+    assert source.bounds_m == plain.bounds_m
 
 
 def test_a_scheme_that_is_none_is_refused(tmp_path):
