@@ -20,8 +20,14 @@ from maps.sources.source import Source
 from maps.terrain import Dem, DemSaid, open_dems
 from onboard.describe import Describer
 from onboard.errors import InputError
+from onboard.geodesy import latlon_to_pixel
+from onboard.messages import TILE_PX
 from onboard.model_bundle import ModelBundle, load_bundle
 from onboard.pack.pack_manifest import ImagerySource, PackModel, TerrainSource
+
+# Without an area, all between an input's tiles is looked through. Two towns 100 km apart fill 1 %
+# of it, tiles on both sides of the antimeridian next to nothing.
+MIN_FILL, MANY_TILES = 0.001, 100_000
 
 
 @dataclass(frozen=True)
@@ -99,11 +105,12 @@ class Opened:
     @cached_property
     def _sources_at(self) -> dict[Cell, list[Source]]:
         root = self.recipe.root
+        left, top, right, bottom = self._around_area(root)
         found: dict[Cell, list[Source]] = {}
         for source in self.sources:
             x0, y0, x1, y1 = tile_range(source.bounds_m, root)
-            for y in range(y0, y1):
-                for x in range(x0, x1):
+            for y in range(max(y0, top), min(y1, bottom)):
+                for x in range(max(x0, left), min(x1, right)):
                     found.setdefault(Cell(root, x, y), []).append(source)
         return found
 
@@ -113,7 +120,9 @@ class Opened:
 
     def cells(self) -> list[Cell]:
         """All that may have imagery within the area, by row, then column. Raises InputError
-        when there are none."""
+        when there are none, or no area is given and the tiles lie scattered."""
+        if self.area is None:
+            self._refuse_scattered()
         touched = in_order([c for c in self._sources_at if self._meets(c.level, c.x, c.y)])
         cells = [cell for cell in touched if self.finest_tiles(cell)]
         if not cells:
@@ -135,6 +144,27 @@ class Opened:
         if self._touches is not None and not self._touches.contains(self._box(cell)):
             found = {(x, y) for x, y in found if self._meets(finest, x, y)}
         return sorted(found, key=lambda t: (t[1], t[0]))
+
+    def _around_area(self, level: int) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1): tiles x0 <= x < x1, y0 <= y < y1 hold all that the area touches."""
+        if self.area is None:
+            return 0, 0, 1 << level, 1 << level
+        west, south, east, north = self.area.bounds
+        xs, ys = latlon_to_pixel([north, south], [west, east], level)
+        x0, x1, y0, y1 = (int(v // TILE_PX) for v in (*xs, *ys))
+        # A tile more on each side: one whose border the area touches is the area's too.
+        return x0 - 1, y0 - 1, x1 + 2, y1 + 2
+
+    def _refuse_scattered(self) -> None:
+        finest = self.recipe.levels[-1]
+        for source in self.sources:
+            x0, y0, x1, y1 = tile_range(source.bounds_m, finest)
+            if source.fill < MIN_FILL and (x1 - x0) * (y1 - y0) > MANY_TILES:
+                raise InputError(
+                    f"{source.name}: its tiles fill {source.fill:.3%} of the ground between them, "
+                    f"{cover_text([source])} (W,S,E,N); give the ground to map with --area, each "
+                    "side of the antimeridian by itself"
+                )
 
     def _meets(self, level: int, x: int, y: int) -> bool:
         if self._touches is None:

@@ -8,9 +8,12 @@ from shapely.geometry import box
 
 from maps.cells.cell import Cell, root_level
 from maps.cells.recipe import Opened, Recipe
+from maps.plan import tile_box
+from maps.sources.tile_source import open_mbtiles
 from onboard.errors import InputError
 from onboard.geodesy import pixel_to_latlon
 from onboard.pack.pack_manifest import PackModel
+from tests.maps.small_imagery import texture, write_mbtiles
 from tests.maps.test_plan import at_tiles
 
 
@@ -54,6 +57,28 @@ def test_an_area_keeps_the_tiles_it_touches_or_says_where_the_imagery_is():
     }
     with pytest.raises(InputError, match=r"outside the imagery, which covers 66\.09"):
         opened([source], (10,), box(-10, -10, -9, -9)).cells()
+
+
+def test_an_area_that_ends_at_a_tile_s_border_takes_the_tile_beyond_in():
+    source = at_tiles(10, 700, 400, 708, 408)
+    north, west = pixel_to_latlon(703 * 256, 402 * 256, 10)
+    south, east = pixel_to_latlon(704 * 256, 403 * 256, 10)
+    area = box(float(west), float(south), float(east), float(north))
+    of = opened([source], (10,), area)
+    assert {(x, y) for x in (702, 703, 704) for y in (401, 402, 403)} == set(finest(of))
+    near = opened([at_tiles(18, 0, 60_000, 1 << 18, 60_100)], (18,), area)
+    assert len(near._sources_at) < 200  # of 32,768 around the world
+
+
+def test_scattered_tiles_need_an_area(tmp_path):
+    """Both sides of the antimeridian."""
+    last = (1 << 18) - 1
+    write_mbtiles(tmp_path / "a.mbtiles", texture(512, 512), 18, last - 1, 140_000)
+    source = open_mbtiles(write_mbtiles(tmp_path / "a.mbtiles", texture(512, 512), 18, 0, 140_000))
+    with pytest.raises(InputError, match=r"a\.mbtiles: its tiles fill 0.002% .*--area, each side"):
+        opened([source], (18,)).cells()
+    found = finest(opened([source], (18,), box(*tile_box(last, 140_000, 18)).buffer(-1e-5)))
+    assert found == [(last, 140_000)]
 
 
 @given(st.sets(st.integers(8, 24), min_size=1), st.data())
