@@ -57,9 +57,12 @@ class Estimator:
     """Handed measurements in any order of their times (a late one counts at its own time,
     up to `filter_history.KEPT_NS`); answers where the vehicle is at any time since."""
 
-    def __init__(self, origin: tuple[float, float]) -> None:
-        """origin: (lat_deg, lon_deg) of the local metres, near the flight: the map's centre."""
+    def __init__(self, origin: tuple[float, float], searches_everywhere: bool = True) -> None:
+        """origin: (lat_deg, lon_deg) of the local metres, near the flight: the map's centre.
+        searches_everywhere: also while there is an estimate; not where that takes so long that
+        the motion seen meanwhile is missed."""
         self._origin = origin
+        self._searches_everywhere = searches_everywhere
         self._history: FilterHistory | None = None
         self._relocalizer = Relocalizer()
         self._fixed_ns: int | None = None  # the newest fix that was taken in
@@ -191,7 +194,8 @@ class Estimator:
     def search_at(self, time_ns: int) -> Prior | None:
         """Where to look in the map for a frame: `prior_at`, or anywhere when no fix has come
         for long."""
-        if self._since_fix_s(time_ns) > SEARCH_AFTER_S and self._searched % SEARCH_EVERY == 0:
+        anywhere = self._since_fix_s(time_ns) > SEARCH_AFTER_S and self._searches_everywhere
+        if anywhere and self._searched % SEARCH_EVERY == 0:
             return None
         return self.prior_at(time_ns)
 

@@ -43,15 +43,16 @@ class Fusion:
         own_receiver: int | None = None,
         doubts_gnss: Callable[[], bool] = lambda: False,
         map_sigma_m: float = MAP_SIGMA_M,
+        searches_everywhere: bool = True,
     ) -> None:
         """origin: (lat_deg, lon_deg) of the local metres. direction_sigma_rad: the mounting's.
         own_receiver: the number under which the autopilot reports what Pilotage sends.
         doubts_gnss: while it says so, a receiver that looks good makes no position.
-        map_sigma_m: the map's own error, one sigma per axis."""
+        map_sigma_m: the map's own error, one sigma per axis. searches_everywhere: `Estimator`'s."""
         self._origin = origin
         self._use_gnss = use_gnss
         self._doubts_gnss = doubts_gnss
-        self.estimator = Estimator(origin)
+        self.estimator = Estimator(origin, searches_everywhere)
         self.calibration = FlightCalibration(direction_sigma_rad, map_sigma_m)
         self._airspeed = AirSpeed()
         self._watch = GnssWatch(origin, own_receiver)

@@ -124,6 +124,7 @@ class Navigator:
             settings.own_receiver,
             doubts_gnss,
             pack.manifest.map_sigma_m,
+            pack.index.fits_memory(),
         )
         self._times = EventTimes()
         self._map_lat_deg = pack.centre[0]

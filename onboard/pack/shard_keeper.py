@@ -143,6 +143,10 @@ class ShardKeeper:
         """Of the codes and places of all shards."""
         return sum(s.count for s in self._shards) * (self._numbers + PLACE_BYTES)
 
+    def fits_memory(self) -> bool:
+        """Whether a search of the whole map reads nothing again."""
+        return self.codes_bytes() <= self._memory_bytes
+
     def kept_bytes(self) -> int:
         """Of what is in memory now, without graphs."""
         with self._lock:

@@ -37,9 +37,11 @@ def error_at(estimator: Estimator, time_s: float) -> float:
     return error_m(time_s, estimate.lat_deg, estimate.lon_deg)
 
 
-def tracking(until_s: int = 20, with_motion: bool = True) -> Estimator:
+def tracking(
+    until_s: int = 20, with_motion: bool = True, searches_everywhere: bool = True
+) -> Estimator:
     """After GNSS at 5 Hz for five seconds and a fix a second since."""
-    estimator = Estimator(ORIGIN)
+    estimator = Estimator(ORIGIN, searches_everywhere)
     for i in range(25):
         estimator.add_gnss(gnss(i / 5))
     for second in range(5, until_s + 1):
@@ -47,6 +49,17 @@ def tracking(until_s: int = 20, with_motion: bool = True) -> Estimator:
         estimator.add_exposure(second * SECOND, seen)
         assert estimator.add_fix(fix(second)) is None
     return estimator
+
+
+@pytest.mark.parametrize("searches_everywhere", [True, False])
+def test_without_a_fix_for_long_some_frames_look_everywhere(searches_everywhere: bool) -> None:
+    """Unless the map is so large that the flight would miss the motion meanwhile."""
+    estimator = tracking(searches_everywhere=searches_everywhere)
+    everywhere = 0
+    for second in range(21, 51):
+        estimator.add_exposure(second * SECOND, motion(second - 1, second))
+        everywhere += estimator.search_at(second * SECOND) is None
+    assert everywhere == (7 if searches_everywhere else 0)
 
 
 def test_nothing_is_said_before_the_first_position() -> None:

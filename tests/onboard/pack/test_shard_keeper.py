@@ -205,6 +205,12 @@ def test_closing_waits_for_no_disk_that_hangs(path, monkeypatch):
     assert len(reads) == 1 and index.open(reads[0]).shard is reads[0]
 
 
+def test_a_pack_larger_than_the_memory_says_so(path):
+    whole = opened(path, 1 << 30).index.codes_bytes()
+    assert opened(path, whole).index.fits_memory()
+    assert not opened(path, whole - 1).index.fits_memory()
+
+
 def test_many_threads_search_at_once(path):
     alone, together = opened(path, 1 << 30), opened(path, 5 * TILES * CODE_BYTES)
     queries = clustered(60, seed=8)
