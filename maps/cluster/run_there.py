@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import queue
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -34,11 +33,11 @@ from maps.cluster.scheduler import (
     odd_processors,
 )
 from maps.cluster.workbench import Job, Made, describe_there, lay_there
+from maps.cluster.worker_watch import WorkerWatch
 from maps.progress import progress_s
 from onboard.errors import InputError
 
 LOOK_S = 2.0  # how often the workers are counted while nothing comes
-WITHOUT_WORKERS_S = 120.0  # a cluster manager may be replacing them
 
 
 @contextlib.contextmanager
@@ -171,7 +170,7 @@ class _Flow:
 
     def _next(self) -> Future[Made]:
         """The next finished one, however it went. Raises InputError when nobody is left."""
-        last_seen = time.monotonic()
+        watch = WorkerWatch(self._client.scheduler.address)
         while True:
             try:
                 return self._done.get(timeout=LOOK_S)
@@ -179,13 +178,7 @@ class _Flow:
                 pass
             if self._client.status != "running":
                 raise InputError(LOST)
-            if self._client.scheduler_info(n_workers=-1)["workers"]:
-                last_seen = time.monotonic()
-            elif time.monotonic() - last_seen > WITHOUT_WORKERS_S:
-                raise InputError(
-                    f"no worker has been there for {WITHOUT_WORKERS_S:.0f} s; start some, "
-                    f"then {GOES_ON}"
-                )
+            watch.look(len(self._client.scheduler_info(n_workers=-1)["workers"]))
 
 
 def _result(future: Future[Made], cell: Cell) -> Made | None:

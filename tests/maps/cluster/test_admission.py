@@ -16,7 +16,7 @@ from maps.cells.recipe import open_recipe
 from maps.cells.run_here import run_here
 from maps.cells.store import CellStore
 from maps.cells.tile_backend import TileBackend
-from maps.cluster import run_there, scheduler
+from maps.cluster import run_there, scheduler, worker_watch
 from maps.cluster.environment import difference, environment
 from maps.cluster.run_there import cluster_at
 from maps.cluster.workbench import Job, refusal
@@ -196,7 +196,7 @@ def test_a_scheduler_without_workers(cluster, opened, tmp_path, monkeypatch):
 
 
 def test_all_workers_gone_for_too_long(cluster, opened, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_there, "WITHOUT_WORKERS_S", 0.5)
+    monkeypatch.setattr(worker_watch, "WITHOUT_WORKERS_S", 0.5)
     monkeypatch.setattr(run_there, "LOOK_S", 0.3)
     store = CellStore(str(tmp_path / "store"))
     cluster.start_worker("leaving")
