@@ -114,7 +114,7 @@ def _run(argv: Sequence[str]) -> int:
             raise
         print(
             f"pilotage {name}: the package '{e.name}' is not installed; "
-            f"install it with: pip install 'pilotage[{extra}]'",
+            f"in Pilotage's folder: pip install -e '.[{extra}]'",
             file=sys.stderr,
         )
         return EXIT_BAD_INPUT

@@ -120,7 +120,7 @@ def _without_pilotage(name: str, error: object) -> str:
     if "ModuleNotFoundError" in repr(error) or isinstance(error, ImportError):
         return (
             f"{name} lacks a package of this Pilotage ({_first_line(error)}); install the same "
-            "Pilotage there, with pip install 'pilotage[maps,cluster,opencv]'"
+            "Pilotage there: in its folder, pip install -e '.[maps,cluster,opencv]'"
         )
     return f"{name} cannot work for this Pilotage ({_first_line(error)}); install the same there"
 

@@ -72,7 +72,7 @@ def checks_of(group: str) -> tuple[Check, ...]:
     try:
         module = importlib.import_module(f"tools.doctor.{group}_checks")
     except ImportError as e:
-        finding = failure(f"can't be looked at: {e}", "pip install 'pilotage[opencv]'")
+        finding = failure(f"can't be looked at: {e}", "pip install -e '.[opencv]'")
 
         def not_loaded(_: Subject) -> Finding:
             return finding

@@ -65,12 +65,12 @@ def one_opencv(_: Subject) -> Finding:
     if len(found) > 1:
         return failure(
             f"{' and '.join(found)} are both installed, each shadows the other",
-            f"pip uninstall -y {' '.join(found)} && pip install 'pilotage[opencv]'",
+            f"pip uninstall -y {' '.join(found)} && pip install -e '.[opencv]'",
         )
     try:
         import cv2
     except ImportError as e:
-        return failure(f"OpenCV can't be imported ({e})", "pip install 'pilotage[opencv]'")
+        return failure(f"OpenCV can't be imported ({e})", "pip install -e '.[opencv]'")
     where = found[0] if found else "the system's own"
     version = str(cv2.__version__)
     if numbers(version) < numbers(LEAST_OPENCV) or numbers(version) >= numbers(TOO_NEW_OPENCV):
