@@ -236,6 +236,8 @@ class Navigator:
             result = replace(result, fix=None if refusal else fix, refusal=refusal)
             result = replace(result, latency_ms=latency_ms)
         self._height_doubt.take(result, self._tell_terrain(work, result))
+        if self._terrain is not None and work.height_used is not None:
+            work.height_used = self._terrain.with_problem(work.height_used)
         estimate = self.estimate_at(work.frame.time_ns)
         return replace(result, estimate=estimate, height=work.height_used)
 

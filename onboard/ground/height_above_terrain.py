@@ -139,6 +139,11 @@ class HeightAboveTerrain:
             return None
         return self._ground.under(Prior(*place, MATCHED_PLACE_SIGMA_M))
 
+    def with_problem(self, used: HeightUsed) -> HeightUsed:
+        """What could not be read since the frame's height was made, if nothing before."""
+        problem = self._ground.take_problem()
+        return replace(used, problem=used.problem or problem)
+
     def hear_match(
         self,
         used: HeightUsed,

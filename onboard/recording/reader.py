@@ -76,7 +76,8 @@ class TickStep:
 
 @dataclass(frozen=True)
 class LostStep:
-    """Steps are missing here; the replay can't go on. why: a clause."""
+    """Steps are missing here, or a height was made without the terrain that the map has; the
+    replay can't go on. why: a clause."""
 
     why: str
 
@@ -182,6 +183,8 @@ def _step(table: dict[str, Any], views: dict[int, bytes], where: str) -> Recorde
             return SentStep(str(table["name"]), base64.b64decode(table["bytes"], validate=True))
         if step == "lost":
             return LostStep(f"{int(table['count'])} steps could not be written in flight")
+        if step == "unread":
+            return LostStep(f"terrain could not be read in flight ({table['problem']})")
     except DAMAGED as e:
         raise InputError(f"{where}: not whole ({e}); the file is damaged") from e
     raise InputError(f"{where}: unknown step {step!r}; take the Pilotage that recorded it")

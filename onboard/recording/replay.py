@@ -1,7 +1,7 @@
 """Hands a recording over again, step by step, and compares what is sent byte for byte.
 
-The same map, network and kind of machine give the same bytes. What a device or disk failed at
-in flight is taken as recorded.
+The same map, network and kind of machine give the same bytes. Frames that a device or disk
+failed at in flight are taken as recorded; where terrain could not be read, the replay ends.
 """
 
 from __future__ import annotations

@@ -130,6 +130,9 @@ class StepWriter:
         if step.second_view is not None:
             entry["view"] = self._view(step.number, step.second_view)
         self._step(step.result.time_ns, "done", **entry)
+        used = step.result.height
+        if used is not None and used.problem:  # the replay would read what could not be read
+            self._step(step.result.time_ns, "unread", problem=used.problem)
         self._show_result(step.number, step.result)
 
     def _show_result(self, number: int, result: FrameResult) -> None:

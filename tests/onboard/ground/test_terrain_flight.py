@@ -19,6 +19,7 @@ from onboard.flight import NoLink, fan_out, make_flight
 from onboard.ground.height_above_terrain import MAP_TERRAIN, HeightAboveTerrain
 from onboard.loop import Navigator
 from onboard.messages import Floats, Frame, FrameResult
+from onboard.pack.map_pack import MapPack
 from onboard.pack.pack_manifest import TERRAIN_NAME
 from onboard.pack.terrain import Terrain
 from onboard.recording.shown import frame_table
@@ -158,19 +159,45 @@ def test_no_terrain_is_read_while_others_wait_for_the_flights_lock(
     assert len(held) > SECONDS and not any(held)
 
 
-def test_a_recording_is_replayed_to_the_byte(
-    flight: Flight, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pack = flight.pack(tmp_path / "area.pack", hillside)
+def recorded(flight: Flight, tmp_path: Path, pack: MapPack, terrain: bytes = b"") -> Path:
+    """The recording of a flight over the pack. terrain: what its file became once checked."""
     (tmp_path / "cam.toml").write_text(small_area.CAMERA + "[mounting]\npitch_deg = -75.0\n")
     (tmp_path / "flight").mkdir()
     area = replace(flight.area, pack=pack.path)
     equipment = equipment_of(area, tmp_path / "flight", tmp_path / "recordings")
     assert equipment.camera == CAMERA
+    if terrain:
+        (pack.path / TERRAIN_NAME).write_bytes(terrain)
     recorder = recorder_of(equipment)
     made = make_flight(equipment, fan_out(recorder.note), NoLink())
     fly(made, flight.events(by_barometer))
     recorder.close()
-    assert main(["replay", str(recorder.health().path), "--map", str(pack.path)]) == 0
+    return recorder.health().path
+
+
+def test_a_recording_is_replayed_to_the_byte(
+    flight: Flight, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = flight.pack(tmp_path / "area.pack", hillside)
+    recording = recorded(flight, tmp_path, pack)
+    assert main(["replay", str(recording), "--map", str(pack.path)]) == 0
     said = capsys.readouterr().out
     assert "messages different  0" in said and f"frames              {SECONDS}" in said
+
+
+def test_a_replay_ends_where_terrain_could_not_be_read(
+    flight: Flight, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = flight.pack(tmp_path / "area.pack", hillside)
+    path = pack.path / TERRAIN_NAME
+    whole = path.read_bytes()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE tiles SET tile_data = x'00'")
+    damaged = path.read_bytes()
+    path.write_bytes(whole)
+    recording = recorded(flight, tmp_path, pack, damaged)
+    path.write_bytes(whole)
+    assert main(["replay", str(recording), "--map", str(pack.path)]) == 0
+    said = capsys.readouterr().out
+    assert "messages different  0" in said
+    assert "terrain could not be read in flight" in said and TERRAIN_NAME in said
