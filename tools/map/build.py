@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from maps.build import BuildRequest, BuildSummary, build_pack
+from maps.cells.store import CellStore
 from maps.plan import parse_agl, parse_levels
 from maps.provenance import Provenance
 from maps.terrain import open_dems
@@ -20,6 +21,7 @@ from tools.map.mission_options import (
     chosen_mission,
     said_of,
 )
+from tools.map.new_folder import refuse_missing_parent
 from tools.network_options import add_backend_arguments, add_model_argument, chosen_backend
 
 HELP = (
@@ -88,6 +90,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.out is None and args.store is None:
         raise InputError("--out: give the pack's folder, or --store to make only a cell store")
+    if args.out is not None:
+        refuse_missing_parent("--out", args.out)
+    if args.store is not None and (folder := CellStore(args.store).folder) is not None:
+        refuse_missing_parent("--store", folder)
     _refuse_idle(args)
     agl_m = None if args.agl_m is None else parse_agl(args.agl_m)
     dems, dem_said = chosen_dems(args)

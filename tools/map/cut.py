@@ -12,6 +12,7 @@ from maps.area import parse_area
 from maps.cut import CutRequest, cut_pack
 from maps.plan import parse_levels
 from tools.map.mission_options import MISSION_HELP
+from tools.map.new_folder import refuse_missing_parent
 
 HELP = (
     "Cuts a map pack out of a cell store that 'pilotage map build --store' made, for an area or "
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     begin = time.monotonic()
+    refuse_missing_parent("--out", args.out)
     request = CutRequest(
         args.store,
         args.out,
