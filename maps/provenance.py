@@ -3,13 +3,13 @@ What the person says comes before what the input says of itself."""
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from maps.imagery_date import ACCEPTED, is_imagery_date
 from maps.sources.datum_shift import shift_notes
 from maps.sources.source import Source
 from onboard.errors import InputError
@@ -19,7 +19,6 @@ from onboard.pack.plain_text import made_plain
 
 T = TypeVar("T")
 UNKNOWN = "unknown"
-_ISO_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?$")
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def imagery_sources(
     no map can be flown with.
     """
     for date in said.dates:
-        if date != UNKNOWN and not _ISO_DATE.match(date):
-            raise InputError(f"--date {date}: write it as 2024-10-30, 2024-10 or 2024")
+        if date != UNKNOWN and not is_imagery_date(date):
+            raise InputError(f"--date {date}: is no date; write it as {ACCEPTED}")
     for sigma_m in said.sigmas_m:
         try:
             check_map_sigma("--map-sigma-m", sigma_m)

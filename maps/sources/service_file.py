@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+from maps.imagery_date import ACCEPTED, is_imagery_date
 from onboard.errors import nearest_known
 from onboard.pack.map_error import check_map_sigma
 from onboard.settings import load_settings
@@ -147,8 +148,8 @@ def _check_limits(service: ServiceFile) -> None:
         check_map_sigma("sigma_m", service.sigma_m)
     if service.tile_px not in (256, 512, 1024):
         raise ValueError("tile_px: must be 256, 512 or 1024")
-    if service.date is not None and not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", service.date):
-        raise ValueError("date: write it as 2024-10-30, 2024-10 or 2024")
+    if service.date is not None and not is_imagery_date(service.date):
+        raise ValueError(f"date: is no date; write it as {ACCEPTED}")
     for digest in service.blank_sha256:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ValueError("blank_sha256: each is 64 digits 0-9, a-f")

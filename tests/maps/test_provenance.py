@@ -39,8 +39,9 @@ def test_one_value_is_for_all_and_several_for_each():
 def test_numbers_that_do_not_fit_and_dates_that_are_none():
     with pytest.raises(InputError, match="--attribution: given 3 times for 2 inputs"):
         imagery_sources(INPUTS, GROUPS, Provenance(attributions=("a", "b", "c")))
-    with pytest.raises(InputError, match="--date yesterday"):
-        imagery_sources(INPUTS, GROUPS, Provenance(dates=("yesterday",)))
+    for date in ("yesterday", "2024-13-45"):
+        with pytest.raises(InputError, match=f"--date {date}: is no date"):
+            imagery_sources(INPUTS, GROUPS, Provenance(dates=(date,)))
 
 
 def test_what_an_input_says_of_itself_stands_and_gives_way_to_the_person():
