@@ -53,8 +53,8 @@ def shift_notes(shifts: Iterable[tuple[str, DatumShift | None]]) -> list[str]:
             named.setdefault(shift, []).append(name)
     return [
         f"note: {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: "
-        f"{_said(shift)}; add it to the imagery's own error and give both as --map-sigma-m, or "
-        "give the imagery in WGS 84"
+        f"{_said(shift)}; say with --map-sigma-m how far the imagery is off in all, or give it in "
+        "WGS 84"
         for shift, names in named.items()
     ]
 

@@ -57,10 +57,6 @@ class ServiceStore:
         found = self._cache.tile(level, x, y)
         return None if found is None or found[0] in self._service.blank_sha256 else found[1]
 
-    def positions(self, level: int) -> list[Position]:
-        """Tiles that the area touches, whether or not they exist."""
-        return self._wanted(level, level)
-
     def fetch(self, zoom: int, level: int) -> None:
         """Asks for the tiles of a zoom that make those of the level, where they are not known.
 
