@@ -5,6 +5,7 @@ Read from the wrong side, a map near the equator is a whole map of the wrong pla
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -16,7 +17,8 @@ from onboard.pack.mbtiles import MBTiles
 from onboard.pack.plain_text import made_plain
 
 TMS_FILE = "tilemapresource.xml"  # OSGeo's Tile Map Service 1.0.0; gdal2tiles writes it
-MAX_TMS_BYTES = 1 << 20
+JSON_FILE = "metadata.json"
+MAX_SAID_BYTES = 1 << 20
 # gdal2tiles writes the first; EPSG:900913 and OSGEO:41001 are Web Mercator's older names.
 MERCATOR_PROFILES = ("mercator", "global-mercator")
 MERCATOR_NAMES = ("EPSG:3857", "EPSG:900913", "OSGEO:41001")
@@ -58,8 +60,7 @@ def with_its_rows(tiles: MBTiles, metadata: Mapping[str, str]) -> MBTiles | From
 
 def tms_file(folder: Path) -> Path | None:
     """The file that says that rows count from the south. folder: of the zooms, or of one zoom."""
-    places = (folder, folder.parent) if folder.name.isdecimal() else (folder,)
-    return next((p / TMS_FILE for p in places if (p / TMS_FILE).is_file()), None)
+    return _beside(folder, TMS_FILE)
 
 
 def tms_boxes(path: Path) -> list[Box]:
@@ -85,9 +86,33 @@ def tms_boxes(path: Path) -> list[Box]:
     return [(west, south, east, north), (south, west, north, east)]
 
 
+def json_file(folder: Path) -> Path | None:
+    """As mb-util and tilelive write it. folder: of the zooms, or of one zoom."""
+    return _beside(folder, JSON_FILE)
+
+
+def json_boxes(path: Path) -> list[Box]:
+    """The same of such a file, in degrees. Its scheme is that of where the tiles came from, so it
+    tells nothing. Nothing where it says no bounds: the name is anybody's."""
+    try:
+        if path.stat().st_size > MAX_SAID_BYTES:
+            return []
+        bounds = json.loads(path.read_bytes())["bounds"]
+        parts = bounds.split(",") if isinstance(bounds, str) else bounds
+        west, south, east, north = (float(part) for part in parts)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [(west, south, east, north)]
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    places = (folder, folder.parent) if folder.name.isdecimal() else (folder,)
+    return next((p / name for p in places if (p / name).is_file()), None)
+
+
 def _read(path: Path) -> Element:
     try:
-        if path.stat().st_size > MAX_TMS_BYTES:
+        if path.stat().st_size > MAX_SAID_BYTES:
             raise ValueError("it is too long")
         root: Element = ElementTree.fromstring(path.read_bytes())
     except (OSError, ParseError, DefusedXmlException, ValueError, LookupError) as e:

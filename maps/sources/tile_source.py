@@ -16,7 +16,15 @@ from maps.sources.source import Source, marks_of
 from maps.sources.sqlite_leftovers import refuse_leftovers
 from maps.sources.tile_bounds import refuse_elsewhere, said_box
 from maps.sources.tile_extent import TileExtent, extent_of
-from maps.sources.tile_rows import FromNorth, other_row, tms_boxes, tms_file, with_its_rows
+from maps.sources.tile_rows import (
+    FromNorth,
+    json_boxes,
+    json_file,
+    other_row,
+    tms_boxes,
+    tms_file,
+    with_its_rows,
+)
 from onboard.errors import InputError
 from onboard.messages import TILE_PX, Picture
 from onboard.pack.imagery import decode_tile
@@ -208,7 +216,11 @@ def open_xyz(path: Path) -> TileSource:
     """Raises InputError as `XyzFolder`, `StoredTiles` and `refuse_elsewhere` do."""
     folder = XyzFolder(path)
     source = XyzSource(folder)
-    refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, folder.levels[-1])
+    zoom = folder.levels[-1]
+    refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, zoom)
+    said = json_file(path)
+    if said is not None:
+        refuse_elsewhere(said, json_boxes(said), source.bounds_m, zoom)
     return source
 
 

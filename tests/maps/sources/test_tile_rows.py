@@ -1,13 +1,14 @@
 """The same tiles, their rows counted from either side, come out at the same place or not at all."""
 
 import contextlib
+import json
 import shutil
 import sqlite3
 
 import numpy as np
 import pytest
 
-from maps.sources.tile_rows import TMS_FILE
+from maps.sources.tile_rows import JSON_FILE, TMS_FILE
 from maps.sources.tile_source import open_mbtiles, open_xyz
 from onboard.errors import InputError
 from tests.maps.small_imagery import texture, write_mbtiles, write_xyz
@@ -155,3 +156,18 @@ def test_bounds_that_say_nothing_or_more_change_nothing(tmp_path, true, bounds):
 def test_a_folder_without_its_tms_file_is_still_xyz(tmp_path, true):
     shutil.copytree(tmp_path / "xyz", tmp_path / "again")
     assert open_xyz(tmp_path / "again").bounds_m == true.bounds_m
+
+
+def test_a_folder_lies_where_its_metadata_says(tmp_path, true):
+    folder = tmp_path / "xyz"
+    west, south, east, north = degrees(true)
+    for bounds in (text((west, south, east, north)), [west, south, east, north], "", None, [1], {}):
+        (folder / JSON_FILE).write_text(json.dumps({"bounds": bounds, "scheme": "tms"}))
+        assert open_xyz(folder / str(LEVEL)).bounds_m == true.bounds_m
+    for content in ("[" * 100_000, "[]", "{}", "x"):
+        (folder / JSON_FILE).write_text(content)
+        assert open_xyz(folder).bounds_m == true.bounds_m
+    for bounds in ((west, -north, east, -south), (west, south + 1, east, north + 1)):
+        (folder / JSON_FILE).write_text(json.dumps({"bounds": text(bounds)}))
+        with pytest.raises(InputError, match=rf"{JSON_FILE}: "):
+            open_xyz(folder)
