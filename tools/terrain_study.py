@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from maps.progress import progress_s
 from maps.sources.open_imagery import open_imagery
 from onboard.autopilot.heights import HOME
 from onboard.camera import Camera, Mounting
@@ -135,7 +136,9 @@ def study(
     with tempfile.TemporaryDirectory() as folder:
         terrain = write_terrain(Path(folder) / "terrain.mbtiles", known, pack.bounds, level)
         above = HeightAboveTerrain(GroundBelow(terrain, pack.bounds))
-        for case in tqdm(_cases(pack, scene, camera, above, asked), total=asked.frames):
+        for case in tqdm(
+            _cases(pack, scene, camera, above, asked), total=asked.frames, mininterval=progress_s()
+        ):
             told = Height(
                 case.frame.time_ns, case.home_agl_m, case.told_amsl_m, HEIGHT_SIGMA_M, HOME
             )
