@@ -194,7 +194,9 @@ class Estimator:
     def search_at(self, time_ns: int) -> Prior | None:
         """Where to look in the map for a frame: `prior_at`, or anywhere when no fix has come
         for long."""
-        anywhere = self._since_fix_s(time_ns) > SEARCH_AFTER_S and self._searches_everywhere
+        anywhere = self._since_fix_s(time_ns) > SEARCH_AFTER_S
+        # Where GNSS carries the estimate, a spoofer may: no motion that is missed counts as much.
+        anywhere &= self._searches_everywhere or self._carried()
         if anywhere and self._searched % SEARCH_EVERY == 0:
             return None
         return self.prior_at(time_ns)

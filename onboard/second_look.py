@@ -28,8 +28,11 @@ MAX_APART_SHARE = 0.15
 
 def ground_there(first: FrameResult, ground: DoubtfulGround | None) -> GroundThere | None:
     """The ground where the first answer puts the vehicle; None where a second look is not needed,
-    or not possible: ground not in doubt, no place found, or the ground there unknown."""
+    or not possible: ground not in doubt, no place found, or the ground there unknown. Neither
+    where two places were alike: over the ground of one, that one looks better than the other."""
     if ground is None or first.match is None or first.view is None:
+        return None
+    if first.refusal is not None and first.refusal.reason is Reason.AMBIGUOUS:
         return None
     if first.fix is not None and ground.share < TRUSTED_DOUBT_SHARE:
         return None

@@ -62,6 +62,17 @@ def test_without_a_fix_for_long_some_frames_look_everywhere(searches_everywhere:
     assert everywhere == (7 if searches_everywhere else 0)
 
 
+def test_what_gnss_carries_is_searched_beyond_on_any_map() -> None:
+    """A spoofer's estimate is renewed with each report and never lost."""
+    estimator = tracking(searches_everywhere=False)
+    everywhere = 0
+    for second in range(21, 81):
+        estimator.add_exposure(second * SECOND, motion(second - 1, second))
+        estimator.add_gnss(gnss(second))
+        everywhere += estimator.search_at(second * SECOND) is None
+    assert everywhere > 10
+
+
 def test_nothing_is_said_before_the_first_position() -> None:
     estimator = Estimator(ORIGIN)
     assert estimator.estimate_at(0) is None

@@ -111,6 +111,12 @@ def test_in_little_doubt_only_what_was_refused_is_seen_again(ground):
     assert seen(made, little, answer(40.0, fits=False)).fix == made.second.fix
 
 
+def test_of_two_places_alike_none_is_taken_for_its_ground(ground):
+    alike = replace(answer(0.0, fits=False), refusal=replace(REFUSAL, reason=Reason.AMBIGUOUS))
+    assert ground_there(answer(0.0, fits=False), ground) is not None
+    assert ground_there(alike, ground) is None
+
+
 def test_a_place_that_is_no_number_is_nowhere(ground):
     first = answer(40.0, fits=False)
     assert first.match is not None
