@@ -3,6 +3,7 @@ after another is refused for its scale, and that it was, where matches corrected
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 
@@ -29,11 +30,13 @@ class HeightDoubt:
             self._scales.clear()
         elif result.fix is not None:
             self._scales.clear()
+            if self.said is not None and self.said[0] == WARNING:
+                self.said = NOTICE, "Pilotage: frames fit the height again"
         elif result.refusal is not None and result.refusal.reason is Reason.SCALE_DISAGREES:
             self._refused(result)
 
     def _refused(self, result: FrameResult) -> None:
-        if result.match is None:
+        if result.match is None or not math.isfinite(result.match.scale):
             return
         self._scales.append((result.time_ns, result.match.scale))
         if len(self._scales) == COUNT and result.time_ns - self._scales[0][0] <= HOLDS_NS:

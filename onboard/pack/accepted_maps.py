@@ -113,12 +113,17 @@ def accept(path: Path, pack: Path, signed: Signed, certain_day: str = "") -> Non
     wanted = _with(held, pack, signed, certain_day)
     if wanted == held:
         return
-    only_the_day = wanted.maps == held.maps  # is no reason to refuse a map that is known
-    with contextlib.suppress(*[InputError] if only_the_day else []):
+    only_the_day = wanted.maps == held.maps
+    try:
         make_folder(path.parent)
         with _alone(path.parent):
             wanted = _with(read_accepted(path), pack, signed, certain_day)
             write_whole(path, json.dumps(dataclasses.asdict(wanted), indent=1) + "\n")
+    except InputError:
+        # That a day can't be kept is no reason to refuse a map that is known.
+        if not only_the_day or wanted.maps != held.maps:
+            raise
+        read_accepted(path).check(pack, signed)
 
 
 def _with(held: AcceptedMaps, pack: Path, signed: Signed, certain_day: str) -> AcceptedMaps:

@@ -36,6 +36,18 @@ def test_frames_refused_for_their_scale_are_told_in_words(scale, words):
     assert severity == WARNING and words in text and len(text) <= TEXT_LENGTH
 
 
+def test_a_second_time_is_told_too_and_no_number_never():
+    doubt, said = HeightDoubt(), []
+    for begin in (0.0, 600.0):
+        for k in range(COUNT):
+            doubt.take(refused(begin + k, float("nan")), 0.0)
+            doubt.take(refused(begin + k, 1.3), 0.0)
+        said.append(doubt.said)
+        doubt.take(FrameResult("f", round((begin + 9) * SECOND), FIX, None), 0.0)
+        said.append(doubt.said)
+    assert said[:2] == said[2:] and said[0] != said[1]
+
+
 def test_a_fix_between_or_another_reason_or_long_ago_says_nothing():
     doubt = HeightDoubt()
     for k in range(COUNT - 1):
