@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from onboard.errors import InputError
+from onboard.errors import BackendError, InputError
 from onboard.pack.pack_manifest import MANIFEST_NAME
 from onboard.whole_file import partial_name, write_whole
 
@@ -46,7 +46,7 @@ def partial_pack(out: Path, request: dict[str, Any], replace: bool) -> Iterator[
             try:
                 yield folder, _take_up(folder, request)
             except InputError as e:
-                if not _is_of_the_system(e.__cause__):
+                if not _is_of_the_machine(e.__cause__):
                     shutil.rmtree(folder)
                 raise
             (folder / MARK_NAME).unlink()
@@ -137,7 +137,9 @@ def system_sentences(folder: Path) -> Iterator[None]:
         raise InputError(f"{where}: {reason}; put it right and give the same command again") from e
 
 
-def _is_of_the_system(error: BaseException | None) -> bool:
+def _is_of_the_machine(error: BaseException | None) -> bool:
+    if isinstance(error, BackendError):
+        return True
     # rasterio's errors are OSErrors too, without a number.
     return isinstance(error, OSError) and error.errno is not None
 

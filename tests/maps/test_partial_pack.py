@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maps.partial_pack import partial_pack
-from onboard.errors import InputError
+from onboard.errors import BackendError, InputError
 from onboard.pack.pack_manifest import MANIFEST_NAME
 
 REQUEST = {"levels": [18], "inputs": "a"}
@@ -100,6 +100,14 @@ def test_a_wrong_input_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="cut short"):
         leave_something(tmp_path / "a.pack", InputError("a.tif: cut short"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_failed_keeps_the_work(tmp_path):
+    failed = InputError("the GPU failed; it goes on")
+    failed.__cause__ = BackendError("illegal memory access")
+    with pytest.raises(InputError, match="the GPU failed"):
+        leave_something(tmp_path / "a.pack", failed)
+    assert "going on" in leave_something(tmp_path / "a.pack")
 
 
 def test_an_interruption_keeps_the_work(tmp_path):
