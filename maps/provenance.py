@@ -37,8 +37,8 @@ def imagery_sources(
     inputs: Sequence[Path], sources: Sequence[Sequence[Source]], said: Provenance
 ) -> tuple[ImagerySource, ...]:
     """One record an input. What was not said comes from the input where it has it. Says of
-    which the licence stays unknown: a person must know whether they may fly with it; and, where
-    no error is said, which lie off by their datum.
+    which the licence stays unknown: a person must know whether they may fly with it; what was
+    assumed of one; and, where no error is said, which lie off by their datum.
 
     Raises InputError: a number of values that fits nothing, a date that is none, an error that
     no map can be flown with.
@@ -65,6 +65,8 @@ def imagery_sources(
     )
     sigmas = _spread(said.sigmas_m, [_worst_of(group) for group in sources], "--map-sigma-m")
     unsaid = (group for group, sigma_m in zip(sources, sigmas, strict=True) if sigma_m is None)
+    for note in (s.note for group in sources for s in group if s.note is not None):
+        print(note, file=sys.stderr)
     for note in shift_notes((s.name, s.shift) for group in unsaid for s in group):
         print(note, file=sys.stderr)
     for name in (n for n, licence in zip(names, licences, strict=True) if licence == UNKNOWN):

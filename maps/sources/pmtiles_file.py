@@ -149,6 +149,7 @@ def open_pmtiles(path: Path) -> StoredTiles:
     """Raises InputError as `PMTilesFile`, `StoredTiles` and `refuse_elsewhere` do."""
     store = PMTilesFile(path)
     source = StoredTiles(store, (path,), None, store.deepest())
-    refuse_elsewhere(path, [store.said_box()], source.bounds_m, store.levels[-1])
+    mend = "correct its header's bounds with 'pmtiles edit'"
+    refuse_elsewhere(path, [store.said_box()], source.bounds_m, store.levels[-1], mend)
     source.attribution = store.attribution()
     return source

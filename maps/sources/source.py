@@ -23,7 +23,7 @@ class Source(ABC):
     large as its own. bounds_m: west, south, east, north in EPSG:3857. date: ISO 8601.
     sigma_m: horizontal error, 1 sigma per axis. date, licence, attribution, sigma_m: None where
     the input does not say. shift: its datum's to WGS 84, None where it has none.
-    fill: share of its bounds that it is known to reach at most.
+    fill: share of its bounds that it is known to reach at most. note: what was assumed of it.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Source(ABC):
     sigma_m: float | None = None
     shift: DatumShift | None = None
     fill: float = 1.0
+    note: str | None = None
 
     @abstractmethod
     def read(self, level: int, x: int, y: int, width: int, height: int) -> Picture:

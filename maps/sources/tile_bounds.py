@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 
 from maps.plan import box_text
@@ -14,8 +15,20 @@ from onboard.geodesy import latlon_to_pixel
 from onboard.messages import TILE_PX
 
 Box = tuple[float, float, float, float]
-MAX_DEGREES = 180.0  # a larger number is metres
+# A larger number is metres. Boxes over the antimeridian are written up to here, too, and those
+# of the whole world end a little beyond 180.
+MAX_DEGREES = 360.0
 SLACK_M = 0.01  # of two bounds that are the same
+
+
+class Lies(Enum):
+    """Where tiles lie against what is said of them. MIRRORED: there only with their rows counted
+    from the other side. EITHER: nothing is said, or as much of the one as of the other."""
+
+    THERE = "there"
+    MIRRORED = "mirrored"
+    ELSEWHERE = "elsewhere"
+    EITHER = "either"
 
 
 def said_box(text: str | None) -> list[Box]:
@@ -27,34 +40,57 @@ def said_box(text: str | None) -> list[Box]:
     return [(west, south, east, north)]
 
 
-def refuse_elsewhere(where: Path, said: Sequence[Box], tiles_m: Box, zoom: int) -> None:
+def lies(said: Sequence[Box], tiles_m: Box, zoom: int) -> Lies:
     """said: west, south, east, north in degrees, or in EPSG:3857's metres, as the file has them;
-    several are readings of one. tiles_m: of its tiles of a zoom, in EPSG:3857.
-
-    Raises InputError: by no reading do the tiles lie there; or their mirror at the equator lies
-    there to a tile, and they don't.
-    """
+    several are readings of one. tiles_m: of its tiles of a zoom, in EPSG:3857."""
     boxes = [_metres(box) for box in said if _means_something(box)]
     tile_m = WORLD_M / 2**zoom
-    if boxes and not any(_meets(box, tiles_m, tile_m) for box in boxes):
+    mirror_m = _mirrored(tiles_m)
+    if not boxes:
+        return Lies.EITHER
+    here = any(_meets(box, tiles_m, tile_m) for box in boxes)
+    there = any(_meets(box, mirror_m, tile_m) for box in boxes)
+    if here and there:  # over the equator: a better fit tells
+        here = any(_fits(box, tiles_m, tile_m) for box in boxes)
+        there = any(_fits(box, mirror_m, tile_m) for box in boxes)
+        if here == there:
+            return Lies.EITHER
+    if here:
+        return Lies.THERE
+    return Lies.MIRRORED if there else Lies.ELSEWHERE
+
+
+def refuse_mirrored(where: Path, said: Sequence[Box], tiles_m: Box, zoom: int) -> None:
+    """As `lies` has it. Raises InputError: the tiles lie where it is said only when their rows
+    are counted from the other side."""
+    if lies(said, tiles_m, zoom) is Lies.MIRRORED:
         raise InputError(
-            f"{where}: its tiles lie in {box_text(tiles_m)} (W,S,E,N), it says "
-            f"{box_text(boxes[0])}; is the side from which their rows count a wrong one? Correct "
-            "what it says, or make the tiles again"
+            f"{where}: it says {_said(said)} (W,S,E,N), its tiles lie there only when their "
+            "rows are counted from the other side; correct the side, or make the tiles again"
         )
-    west, south, east, north = tiles_m
-    mirrored = (west, -north, east, -south)
-    for box in boxes:
-        if _fits(box, mirrored, tile_m) and not _fits(box, tiles_m, tile_m):
-            raise InputError(
-                f"{where}: it says {box_text(box)} (W,S,E,N), its tiles lie there only when their "
-                "rows are counted from the other side; correct the side, or make the tiles again"
-            )
+
+
+def refuse_elsewhere(where: Path, said: Sequence[Box], tiles_m: Box, zoom: int, mend: str) -> None:
+    """As `lies` has it. mend: what a person does whose tiles lie right.
+
+    Raises InputError: as `refuse_mirrored` does; and where the tiles lie there from neither side.
+    """
+    refuse_mirrored(where, said, tiles_m, zoom)
+    if lies(said, tiles_m, zoom) is Lies.ELSEWHERE:
+        raise InputError(
+            f"{where}: its bounds say {_said(said)} (W,S,E,N), its tiles lie at "
+            f"{box_text(tiles_m)}; if the tiles lie right, {mend}, else make them again"
+        )
+
+
+def _said(said: Sequence[Box]) -> str:
+    return box_text(next(_metres(box) for box in said if _means_something(box)))
 
 
 def _means_something(box: Box) -> bool:
     west, south, east, north = box
-    return all(map(math.isfinite, box)) and south < north and west != east
+    there = all(math.isfinite(side) and abs(side) <= WORLD_M for side in box)
+    return there and south < north and west != east
 
 
 def _metres(box: Box) -> Box:
@@ -66,9 +102,17 @@ def _metres(box: Box) -> Box:
     return x0 - WORLD_M / 2, WORLD_M / 2 - y0, x1 - WORLD_M / 2, WORLD_M / 2 - y1
 
 
+def _mirrored(tiles_m: Box) -> Box:
+    west, south, east, north = tiles_m
+    return west, -north, east, -south
+
+
 def _meets(box: Box, tiles_m: Box, slack_m: float) -> bool:
     west, south, east, north = tiles_m
-    across = box[0] - slack_m <= east and west <= box[2] + slack_m
+    across = any(  # 181 is -179
+        box[0] + turn_m - slack_m <= east and west <= box[2] + turn_m + slack_m
+        for turn_m in (-WORLD_M, 0.0, WORLD_M)
+    )
     # West of which is east: over the antimeridian.
     return (across or box[0] > box[2]) and box[1] - slack_m <= north and south <= box[3] + slack_m
 

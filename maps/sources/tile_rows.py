@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException, ElementTree
 
+from maps.sources.tile_bounds import Box, Lies
 from onboard.errors import InputError
 from onboard.pack.mbtiles import MBTiles
 from onboard.pack.plain_text import made_plain
@@ -23,8 +24,6 @@ MAX_SAID_BYTES = 1 << 20
 MERCATOR_PROFILES = ("mercator", "global-mercator")
 MERCATOR_NAMES = ("EPSG:3857", "EPSG:900913", "OSGEO:41001")
 MAX_SAID = 60  # characters of a name that are repeated
-
-Box = tuple[float, float, float, float]
 
 
 class FromNorth:
@@ -47,15 +46,23 @@ def other_row(level: int, y: int) -> int:
     return (1 << level) - 1 - y
 
 
-def with_its_rows(tiles: MBTiles, metadata: Mapping[str, str]) -> MBTiles | FromNorth:
-    """Raises InputError: a scheme that is none."""
-    scheme = metadata.get("scheme", "tms").strip().lower()
-    if scheme not in ("tms", "xyz"):
-        raise InputError(
-            f"{tiles.path}: its metadata's scheme is {made_plain(scheme, MAX_SAID)!r}; write "
-            "tms (rows from the south) or xyz (from the north)"
+def with_its_rows(
+    tiles: MBTiles, metadata: Mapping[str, str], against: Lies
+) -> tuple[MBTiles | FromNorth, str | None]:
+    """The tiles, and what a person must know of it. against: the bounds, with the rows from the
+    south. MBTiles' specification knows of no scheme: some tools write xyz of tiles that came so,
+    and count from the south as it wants; so xyz counts only where the bounds bear it out."""
+    if metadata.get("scheme", "").strip().lower() != "xyz":
+        return tiles, None
+    if against is Lies.MIRRORED:
+        return FromNorth(tiles), None
+    if against is Lies.EITHER:
+        return tiles, (
+            f"note: {tiles.path}: its metadata's scheme is xyz, and its bounds don't tell whether "
+            "its rows count from the north; taken to count from the south, as MBTiles' "
+            "specification has it; look whether the map lies right"
         )
-    return FromNorth(tiles) if scheme == "xyz" else tiles
+    return tiles, None
 
 
 def tms_file(folder: Path) -> Path | None:
@@ -100,7 +107,7 @@ def json_boxes(path: Path) -> list[Box]:
         bounds = json.loads(path.read_bytes())["bounds"]
         parts = bounds.split(",") if isinstance(bounds, str) else bounds
         west, south, east, north = (float(part) for part in parts)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return []
     return [(west, south, east, north)]
 

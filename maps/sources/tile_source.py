@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from maps.pixels import resized
 from maps.plan import tile_range
 from maps.sources.source import Source, marks_of
 from maps.sources.sqlite_leftovers import refuse_leftovers
-from maps.sources.tile_bounds import refuse_elsewhere, said_box
+from maps.sources.tile_bounds import lies, refuse_elsewhere, refuse_mirrored, said_box
 from maps.sources.tile_extent import TileExtent, extent_of
 from maps.sources.tile_rows import FromNorth, json_boxes, json_file, with_its_rows
 from maps.sources.xyz_folder import XyzFolder
@@ -128,29 +129,33 @@ class XyzSource(StoredTiles):
 
 
 def open_mbtiles(path: Path) -> TileSource:
-    """Raises InputError as `refuse_leftovers`, `MBTiles`, `with_its_rows`, `StoredTiles` and
-    `refuse_elsewhere` do, and on vector tiles."""
+    """Raises InputError as `refuse_leftovers`, `MBTiles`, `StoredTiles` and `refuse_elsewhere`
+    do, and on vector tiles."""
     refuse_leftovers(path)
     tiles = MBTiles(path)
     metadata = tiles.metadata()
     if metadata.get("format") == "pbf":
         raise InputError(f"{path}: holds vector tiles, not pictures; give a raster MBTiles file")
-    store = with_its_rows(tiles, metadata)
+    said, extent = said_box(metadata.get("bounds")), _deepest(tiles)
+    store, note = with_its_rows(tiles, metadata, lies(said, extent.bounds_m, extent.zoom))
     source = StoredTiles(store, (path,), metadata.get("date"), _deepest(store))
-    refuse_elsewhere(path, said_box(metadata.get("bounds")), source.bounds_m, store.levels[-1])
-    source.attribution = plain_text(metadata.get("attribution"))
+    mend = f"""sqlite3 {shlex.quote(str(path))} "DELETE FROM metadata WHERE name='bounds'\""""
+    refuse_elsewhere(path, said, source.bounds_m, extent.zoom, mend)
+    source.attribution, source.note = plain_text(metadata.get("attribution")), note
     return source
 
 
 def open_xyz(path: Path) -> TileSource:
-    """Raises InputError as `XyzFolder`, `StoredTiles` and `refuse_elsewhere` do."""
+    """Raises InputError as `XyzFolder`, `StoredTiles`, `refuse_elsewhere` and `refuse_mirrored`
+    do."""
     folder = XyzFolder(path)
     source = XyzSource(folder)
     zoom = folder.levels[-1]
-    refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, zoom)
+    mend = "correct its BoundingBox"
+    refuse_elsewhere(folder.tms or path, folder.boxes, source.bounds_m, zoom, mend)
     said = json_file(path)
-    if said is not None:
-        refuse_elsewhere(said, json_boxes(said), source.bounds_m, zoom)
+    if said is not None:  # anybody's name: it may speak of something else
+        refuse_mirrored(said, json_boxes(said), source.bounds_m, zoom)
     return source
 
 

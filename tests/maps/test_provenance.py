@@ -16,6 +16,7 @@ def source(date, name="x", licence=None, attribution=None, sigma_m=None, shift=N
         attribution=attribution,
         sigma_m=sigma_m,
         shift=shift,
+        note=None,
     )
 
 

@@ -195,22 +195,22 @@ def test_a_section_beyond_the_file_is_refused(write, section, number):
 
 
 @pytest.mark.parametrize(
-    ("box", "fits"),
+    ("box", "sentence"),
     [
-        ((-4.2, 42.0, -3.9, 44.0), True),
-        ((0.0, 0.0, 0.0, 0.0), True),
-        ((-4.2, -44.0, -3.9, -42.0), False),
-        ((4.0, 42.0, 4.3, 44.0), False),
+        ((-4.2, 42.0, -3.9, 44.0), None),
+        ((0.0, 0.0, 0.0, 0.0), None),
+        ((-4.2, -44.0, -3.9, -42.0), "it says .* only when their rows are counted from the other"),
+        ((4.0, 42.0, 4.3, 44.0), "its bounds say .*, its tiles lie at .*pmtiles edit"),
     ],
 )
-def test_tiles_that_lie_elsewhere_than_the_header_says_are_refused(write, box, fits):
+def test_tiles_that_lie_elsewhere_than_the_header_says_are_refused(write, box, sentence):
     keys = ("min_lon_e7", "min_lat_e7", "max_lon_e7", "max_lat_e7")
     header = {**HEADER, **{k: round(v * 1e7) for k, v in zip(keys, box, strict=True)}}
     path = write(pmtiles_bytes(small_tiles(), header))
-    if fits:
+    if sentence is None:
         assert open_pmtiles(path).native_level == LEVEL
     else:
-        with pytest.raises(InputError, match=r"a\.pmtiles: its tiles lie in .* it says"):
+        with pytest.raises(InputError, match=rf"a\.pmtiles: {sentence}"):
             open_pmtiles(path)
 
 
