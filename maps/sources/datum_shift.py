@@ -19,7 +19,8 @@ from rasterio.warp import transform
 from onboard.geodesy import WGS84_A_M, distance_m
 from onboard.pack.plain_text import made_plain
 
-TOLD_M = 1.0  # of the modern frames PROJ says as much, and a map's usual error is 3 m
+TOLD_M = 1.0  # a map's usual error is 3 m
+MODERN_TOLD_M = 2.5  # of modern frames PROJ says 2 m where it only takes one for the other
 SAME_M = 0.1  # two ways that differ by less are one
 AROUND_DEG = 0.1  # places so near to one another share a way
 # Frames that follow the Earth's centre (GRS 80, WGS 84, CGCS2000) lie within 2 m of one another;
@@ -31,11 +32,13 @@ MAX_NAME = 60  # characters of a datum's name that are repeated
 @dataclass(frozen=True)
 class DatumShift:
     """datum: its name. accuracy_m: None where PROJ doesn't say. known: False where it takes one
-    datum for the other, of which nobody knows that they are near."""
+    datum for the other, of which nobody knows that they are near. modern: the datum follows the
+    Earth's centre, as WGS 84 does."""
 
     datum: str
     accuracy_m: float | None
     known: bool = True
+    modern: bool = False
 
 
 def datum_shift(wkt: str, lat_deg: float, lon_deg: float) -> DatumShift:
@@ -46,10 +49,10 @@ def datum_shift(wkt: str, lat_deg: float, lon_deg: float) -> DatumShift:
 
 def shift_notes(shifts: Iterable[tuple[str, DatumShift | None]]) -> list[str]:
     """A sentence for each way that is known to more than TOLD_M, or of which that is unknown, by
-    the names of the pictures that go it."""
+    the names of the pictures that go it; of a modern datum, known to more than MODERN_TOLD_M."""
     named: dict[DatumShift, list[str]] = {}
     for name, shift in shifts:
-        if shift is not None and (shift.accuracy_m is None or shift.accuracy_m > TOLD_M):
+        if shift is not None and _is_told(shift):
             named.setdefault(shift, []).append(name)
     return [
         f"note: {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: "
@@ -57,6 +60,12 @@ def shift_notes(shifts: Iterable[tuple[str, DatumShift | None]]) -> list[str]:
         "WGS 84"
         for shift, names in named.items()
     ]
+
+
+def _is_told(shift: DatumShift) -> bool:
+    if shift.modern:
+        return shift.accuracy_m is not None and shift.accuracy_m > MODERN_TOLD_M
+    return shift.accuracy_m is None or shift.accuracy_m > TOLD_M
 
 
 def _said(shift: DatumShift) -> str:
@@ -73,8 +82,12 @@ def _shift(wkt: str, lat_deg: float, lon_deg: float) -> DatumShift:
     own = flat.geodetic_crs
     assert own is not None
     name = made_plain(own.name, MAX_NAME)
+    modern = _is_modern(own)
     if flat.is_bound:  # it brings its own way, without an error
-        return DatumShift(name, None)
+        brought = flat.coordinate_operation
+        return DatumShift(
+            name, None, modern=modern and brought is not None and not any(brought.towgs84)
+        )
     near = AreaOfInterest(
         lon_deg - AROUND_DEG, lat_deg - AROUND_DEG, lon_deg + AROUND_DEG, lat_deg + AROUND_DEG
     )
@@ -89,8 +102,8 @@ def _shift(wkt: str, lat_deg: float, lon_deg: float) -> DatumShift:
         if distance_m(lat, lon, way_lat, way_lon) < SAME_M:
             ballpark = "ballpark" in way.description.lower()
             accuracy_m = way.accuracy if way.accuracy >= 0 and not ballpark else None
-            return DatumShift(name, accuracy_m, not ballpark or _is_modern(own))
-    return DatumShift(name, None, _is_modern(own))
+            return DatumShift(name, accuracy_m, not ballpark or modern, modern)
+    return DatumShift(name, None, modern, modern)
 
 
 def _is_modern(own: CRS) -> bool:
