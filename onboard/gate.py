@@ -50,9 +50,6 @@ def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None
     if not match.runner_up <= allowed:
         detail = f"another place has odds of {match.runner_up:.2f}, {allowed} allowed"
         return refuse(Reason.AMBIGUOUS, detail)
-    if not abs(match.scale - 1.0) <= SCALE_TOLERANCE:
-        detail = f"scale is off by {100 * (match.scale - 1):+.0f} %: height above ground is wrong"
-        return refuse(Reason.SCALE_DISAGREES, detail)
     if not abs(match.rotation) <= ROTATION_TOLERANCE:
         detail = f"turned by {match.rotation * 57.3:+.0f} deg: yaw or mounting is wrong"
         return refuse(Reason.ROTATION_DISAGREES, detail)
@@ -60,6 +57,10 @@ def gate(match: Match, view: View, centre_prior: Prior | None) -> Refusal | None
         sigmas = _distance_m(match, centre_prior) / centre_prior.sigma_m
         if not sigmas <= MAX_PRIOR_SIGMAS:
             return refuse(Reason.FAR_FROM_PRIOR, f"{sigmas:.1f} sigma from where it may be")
+    # Last: what is refused for its scale is right in all else, and tells the height.
+    if not abs(match.scale - 1.0) <= SCALE_TOLERANCE:
+        detail = f"scale is off by {100 * (match.scale - 1):+.0f} %: height above ground is wrong"
+        return refuse(Reason.SCALE_DISAGREES, detail)
     return None
 
 

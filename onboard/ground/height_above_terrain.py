@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from onboard.autopilot.heights import HOME_SIGMA_M, MEASURED, TERRAIN
 from onboard.geodesy import distance_m
+from onboard.ground.bias_by_matches import SaidBias
 from onboard.ground.doubtful_ground import DoubtfulGround, doubtful_ground
 from onboard.ground.ground_below import GroundBelow, Spread
 from onboard.ground.match_place import match_place
@@ -158,18 +159,20 @@ class HeightAboveTerrain:
         below: the ground there. fits: the scale is right; else it was refused for that alone.
         prior: where the vehicle may be, by now. Returns by how much heights are higher from now
         on, mostly by nothing."""
-        if amsl_m is None:
+        if amsl_m is None or not math.isfinite(match.scale):
             return 0.0
         place = match_place(match, view)
-        terrain_m = amsl_m - below.mean_m - self._bias.now.m
         off = match.scale - 1.0
         seen_m = used.agl_m + off * view.agl_m
-        scale_m = math.hypot(SCALE_SIGMA, SCALE_ERROR_SHARE * off) * view.agl_m
-        noise_m = math.hypot(self._ground.sigma_m, below.sigma_m, scale_m)
-        is_there = prior is None or (
-            distance_m(prior.lat_deg, prior.lon_deg, *place) <= AGREES_SIGMAS * prior.sigma_m
-        )
-        return -self._bias.match(view.time_ns, terrain_m - seen_m, noise_m, fits, is_there)
+        apart_m = math.hypot(self._ground.sigma_m, below.sigma_m, SCALE_SIGMA * view.agl_m)
+        sigma_m = math.hypot(apart_m, SCALE_ERROR_SHARE * off * view.agl_m)
+        is_there = None
+        if prior is not None:
+            away_m = distance_m(prior.lat_deg, prior.lon_deg, *place)
+            is_there = away_m <= AGREES_SIGMAS * prior.sigma_m
+        bias_m = amsl_m - below.mean_m - seen_m
+        said = SaidBias(view.time_ns, bias_m, sigma_m, apart_m, place)
+        return -self._bias.match(said, fits, is_there)
 
     def _above(self, asked: Asked) -> tuple[Height, Spread | None, float | None]:
         told, prior = asked.told, asked.prior

@@ -111,29 +111,33 @@ class TerrainBias:
             self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * self.now.variance_m2)
         return True
 
-    def match(
-        self, time_ns: int, differs_m: float, noise_m: float, fits: bool, is_there: bool
-    ) -> float:
-        """What a match saw. differs_m: how much more the terrain says where it was found, noise_m:
-        one sigma of terrain and match. fits: its scale was right, else it was refused for that.
-        is_there: heights are asked for that place. As long as they are for a spoofer's, the bias
-        of the spoofer's place is the one that fits, and another would make all frames useless.
-        Returns by how much the bias was corrected, mostly by nothing."""
-        if fits and abs(differs_m) <= MATCH_AGREES_SIGMAS * self._sigma_m(noise_m):
-            self._is_matched = True
-            self._by_matches.clear()
+    def match(self, said: SaidBias, fits: bool, is_there: bool | None) -> float:
+        """What a match saw. fits: its scale was right, else it was refused for that alone.
+        is_there: heights are asked for that place; None while nobody knows for which. As long as
+        they are for a spoofer's, the bias of the spoofer's place is the one that fits, and another
+        would make all frames useless. Returns by how much the bias was corrected, mostly by
+        nothing, and never while a rangefinder agrees."""
+        if self._measured_ns is not None and said.time_ns - self._measured_ns <= LASTING_NS:
             return 0.0
-        self._by_matches.add(SaidBias(time_ns, self.now.m + differs_m, noise_m))
-        said = self._by_matches.agreed() if is_there else None
-        if said is None:
+        counts = self._by_matches.add(said)
+        agrees = abs(said.m - self.now.m) <= MATCH_AGREES_SIGMAS * self._sigma_m(said.sigma_m)
+        if fits and agrees:
+            self._is_matched = self._is_matched or is_there is True
             return 0.0
-        differs_m = said.m - self.now.m
-        variance_m2 = self.now.variance_m2
-        if abs(differs_m) > AGREES_SIGMAS * self._sigma_m(said.sigma_m):
-            variance_m2 += differs_m**2  # what is contradicted may be wrong by as much
-        gain = variance_m2 / (variance_m2 + said.sigma_m**2)
-        self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * variance_m2)
+        agreed = self._by_matches.agreed() if counts and is_there is not False else None
+        if agreed is None:
+            return 0.0
+        before_m2 = self.now.variance_m2
+        differs_m = agreed.m - self.now.m
+        contradicts = abs(differs_m) > MATCH_AGREES_SIGMAS * self._sigma_m(agreed.sigma_m)
+        # What is contradicted may be wrong by as much.
+        variance_m2 = before_m2 + differs_m**2 if contradicts else before_m2
+        gain = variance_m2 / (variance_m2 + agreed.sigma_m**2)
+        after_m2 = (1.0 - gain) * variance_m2
+        after_m2 = max(after_m2, before_m2) if contradicts else after_m2
+        self.now = Bias(self.now.m + gain * differs_m, after_m2)
         self._is_matched, self._before, self._apart = True, None, None
+        self._by_matches.clear()
         return gain * differs_m
 
     def _sigma_m(self, noise_m: float) -> float:

@@ -65,3 +65,17 @@ def test_far_from_where_it_may_be():
     assert gate(GOOD, VIEW, near) is None
     refusal = gate(GOOD, VIEW, far)
     assert refusal is not None and refusal.reason is Reason.FAR_FROM_PRIOR
+
+
+def test_refused_for_its_scale_is_only_what_is_right_in_all_else():
+    """Such a match tells the height above the terrain."""
+    lat, lon = (float(v) for v in pixel_to_latlon(X, Y, LEVEL))
+    far = Prior(*offset_latlon(lat, lon, 0.0, 300.0), sigma_m=50.0)
+    high = replace(GOOD, scale=1.3)
+    for match, prior, reason in (
+        (replace(high, rotation=1.57), None, Reason.ROTATION_DISAGREES),
+        (high, far, Reason.FAR_FROM_PRIOR),
+        (high, Prior(lat, lon, 50.0), Reason.SCALE_DISAGREES),
+    ):
+        refusal = gate(match, VIEW, prior)
+        assert refusal is not None and refusal.reason is reason
