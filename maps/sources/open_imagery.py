@@ -17,6 +17,7 @@ from maps.sources.raster_source import RasterSource
 from maps.sources.source import Source
 from maps.sources.tile_service import open_tile_service
 from maps.sources.tile_source import open_mbtiles, open_xyz
+from maps.sources.xyz_folder import holds_tiles
 from onboard.errors import InputError
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt")
@@ -68,8 +69,9 @@ def _open(path: Path, crs: CRS | None, area: BaseGeometry | None) -> list[Source
 def rasters_in(folder: Path) -> list[Path]:
     """The GeoTIFFs and VRTs of a folder by name; none where it holds tiles, beside which their
     maker may have left a VRT."""
-    inside = sorted(folder.iterdir())
-    if any(path.is_dir() and path.name.isdecimal() for path in inside):
+    if holds_tiles(folder):
         return []
-    seen = [path for path in inside if not path.name.startswith(".")]  # macOS: ._a.tif by a.tif
+    seen = [
+        path for path in sorted(folder.iterdir()) if not path.name.startswith(".")
+    ]  # macOS: ._a.tif by a.tif
     return [path for path in seen if path.suffix.lower() in RASTER_SUFFIXES and path.is_file()]

@@ -72,6 +72,17 @@ class XyzFolder:
         return sorted(self.files_at[level], key=lambda p: (p[1], p[0]))
 
 
+def holds_tiles(path: Path) -> bool:
+    """Whether there are tiles in a folder of zooms, or of one zoom. A folder of pictures may have
+    numbered ones in it, too: of years and months."""
+    zooms = [folder for folder in (path, *_numbered(path)) if _is_zoom(folder)]
+    return any(_tile_files(column) for zoom in zooms for column in _numbered(zoom))
+
+
+def _is_zoom(folder: Path) -> bool:
+    return folder.name.isdecimal() and int(folder.name) <= MAX_ZOOM
+
+
 def _numbered(folder: Path) -> list[Path]:
     return sorted(c for c in folder.iterdir() if c.name.isdecimal() and c.is_dir())
 
