@@ -84,7 +84,10 @@ def refuse_elsewhere(where: Path, said: Sequence[Box], tiles_m: Box, zoom: int, 
 
 
 def _said(said: Sequence[Box]) -> str:
-    return box_text(next(_metres(box) for box in said if _means_something(box)))
+    box = next(box for box in said if _means_something(box))
+    if max(map(abs, box)) > MAX_DEGREES:
+        return box_text(box)
+    return ",".join(f"{side:.5f}" for side in box)  # as it says, even a latitude that is none
 
 
 def _means_something(box: Box) -> bool:

@@ -139,7 +139,7 @@ def open_mbtiles(path: Path) -> TileSource:
     said, extent = said_box(metadata.get("bounds")), _deepest(tiles)
     store, note = with_its_rows(tiles, metadata, lies(said, extent.bounds_m, extent.zoom))
     source = StoredTiles(store, (path,), metadata.get("date"), _deepest(store))
-    mend = f"""sqlite3 {shlex.quote(str(path))} "DELETE FROM metadata WHERE name='bounds'\""""
+    mend = f"""run sqlite3 {shlex.quote(str(path))} "DELETE FROM metadata WHERE name='bounds'\""""
     refuse_elsewhere(path, said, source.bounds_m, extent.zoom, mend)
     source.attribution, source.note = plain_text(metadata.get("attribution")), note
     return source

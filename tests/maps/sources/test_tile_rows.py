@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import shutil
 import sqlite3
 
@@ -21,7 +22,7 @@ PICTURE = texture(1024, 512)
 WINDOW = LEVEL, X0 * 256, Y0 * 256, 512, 1024
 WORLD = "-180.0,-85.0511,180.0,85.0511"
 ELSEWHERE = (
-    "its bounds say .*, its tiles lie at .*; if .* lie right, sqlite3 .*DELETE FROM metadata"
+    "its bounds say .*, its tiles lie at .*; if .* lie right, run sqlite3 .*DELETE FROM metadata"
 )
 TMS = """<?xml version="1.0" encoding="utf-8"?>
 <TileMap version="1.0.0" tilemapservice="http://tms.osgeo.org/1.0.0"><Title>a</Title>
@@ -174,6 +175,16 @@ def test_mbtiles_that_lie_elsewhere_than_they_say_are_refused(tmp_path, true):
 def test_bounds_that_say_nothing_or_more_change_nothing(tmp_path, true, bounds):
     path = mbtiles(tmp_path / "a.mbtiles", bounds=bounds)
     assert open_mbtiles(path).bounds_m == pytest.approx(true.bounds_m)
+
+
+def test_a_mismatch_repeats_the_bounds_and_what_mends_it_does(tmp_path):
+    path = mbtiles(tmp_path / "a b.mbtiles", bounds="27.6,85.5,27.7,85.6")
+    with pytest.raises(InputError, match=r"say 27\.60000,85\.50000,27\.70000,85\.6") as refused:
+        open_mbtiles(path)
+    file, statement = shlex.split(str(refused.value).split(" run sqlite3 ")[1])[:2]
+    with contextlib.closing(sqlite3.connect(file)) as db, db:
+        db.execute(statement.rstrip(","))
+    open_mbtiles(path)
 
 
 def test_a_folder_without_its_tms_file_is_still_xyz(tmp_path, true):
