@@ -252,6 +252,8 @@ class Navigator:
         reason = result.refusal.reason if result.refusal else None
         if self._terrain is None or work.height_used is None or work.height is None:
             return 0.0
+        if work.asked is None:
+            return 0.0
         if result.view is None or result.match is None or work.ground_found is None:
             return 0.0
         if reason not in TELL_HEIGHT:
@@ -259,6 +261,7 @@ class Navigator:
         fits = reason is not Reason.SCALE_DISAGREES
         return self._terrain.hear_match(
             work.height_used,
+            work.asked.told,
             work.height.amsl_m,
             result.view,
             result.match,

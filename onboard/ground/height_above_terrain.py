@@ -148,6 +148,7 @@ class HeightAboveTerrain:
     def hear_match(
         self,
         used: HeightUsed,
+        told: Height,
         amsl_m: float | None,
         view: View,
         match: Match,
@@ -155,10 +156,10 @@ class HeightAboveTerrain:
         fits: bool,
         prior: Prior | None,
     ) -> float:
-        """Where a view was found, and at which scale. used, amsl_m: the height it was made with.
-        below: the ground there. fits: the scale is right; else it was refused for that alone.
-        prior: where the vehicle may be, by now. Returns by how much heights are higher from now
-        on, mostly by nothing."""
+        """Where a view was found, and at which scale. used, amsl_m: the height it was made with;
+        told: as telemetry has it. below: the ground there. fits: the scale is right; else it was
+        refused for that alone. prior: where the vehicle may be, by now. Returns by how much
+        heights are higher from now on, mostly by nothing."""
         if amsl_m is None or not math.isfinite(match.scale):
             return 0.0
         place = match_place(match, view)
@@ -172,7 +173,9 @@ class HeightAboveTerrain:
             is_there = away_m <= AGREES_SIGMAS * prior.sigma_m
         bias_m = amsl_m - below.mean_m - seen_m
         said = SaidBias(view.time_ns, bias_m, sigma_m, apart_m, place)
-        return -self._bias.match(said, fits, is_there)
+        beam_m = math.hypot(told.sigma_m, BEAM_SIGMA_M, SCALE_SIGMA * view.agl_m)
+        is_ranged = told.source in MEASURED and abs(seen_m - told.agl_m) <= AGREES_SIGMAS * beam_m
+        return -self._bias.match(said, fits, is_there, is_ranged)
 
     def _above(self, asked: Asked) -> tuple[Height, Spread | None, float | None]:
         told, prior = asked.told, asked.prior

@@ -111,21 +111,22 @@ class TerrainBias:
             self.now = Bias(self.now.m + gain * differs_m, (1.0 - gain) * self.now.variance_m2)
         return True
 
-    def match(self, said: SaidBias, fits: bool, is_there: bool | None) -> float:
+    def match(
+        self, said: SaidBias, fits: bool, is_there: bool | None, is_ranged: bool = False
+    ) -> float:
         """What a match saw. fits: its scale was right, else it was refused for that alone.
         is_there: heights are asked for that place; None while nobody knows for which. As long as
         they are for a spoofer's, the bias of the spoofer's place is the one that fits, and another
-        would make all frames useless. Returns by how much the bias was corrected, mostly by
-        nothing, and never while a rangefinder agrees."""
-        if self._measured_ns is not None and said.time_ns - self._measured_ns <= LASTING_NS:
-            return 0.0
+        would make all frames useless. is_ranged: a rangefinder tells the height that was seen; one
+        that agreed with the bias just now is not overruled. Returns by how much the bias was
+        corrected, mostly by nothing."""
         counts = self._by_matches.add(said)
         agrees = abs(said.m - self.now.m) <= MATCH_AGREES_SIGMAS * self._sigma_m(said.sigma_m)
         if fits and agrees:
             self._is_matched = self._is_matched or is_there is True
             return 0.0
         agreed = self._by_matches.agreed() if counts and is_there is not False else None
-        if agreed is None:
+        if agreed is None or (self._was_ranged(said.time_ns) and not is_ranged):
             return 0.0
         before_m2 = self.now.variance_m2
         differs_m = agreed.m - self.now.m
@@ -139,6 +140,9 @@ class TerrainBias:
         self._is_matched, self._before, self._apart = True, None, None
         self._by_matches.clear()
         return gain * differs_m
+
+    def _was_ranged(self, time_ns: int) -> bool:
+        return self._measured_ns is not None and time_ns - self._measured_ns <= LASTING_NS
 
     def _sigma_m(self, noise_m: float) -> float:
         return math.sqrt(self.now.variance_m2 + noise_m**2)

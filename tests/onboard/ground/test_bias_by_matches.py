@@ -138,11 +138,12 @@ def test_a_scale_refused_within_the_uncertainty_is_a_measurement():
 
 @pytest.mark.parametrize("sigmas", [2.1, 2.9, 3.1, 10.0])
 def test_what_is_contradicted_gets_no_more_certain(sigmas):
-    bias = standing(0.0, sigma_m=2.0)
-    for k in range(LEAD):
-        see(bias, k, sigmas * math.hypot(2.0, NOISE_M))
-    assert bias.now.m > 1.5 * NOISE_M
-    assert bias.now.variance_m2 >= 4.0
+    for sigma_m in (2.0, 6.0):
+        bias = standing(0.0, sigma_m)
+        for k in range(LEAD):
+            see(bias, k, sigmas * math.hypot(sigma_m, NOISE_M))
+        assert bias.now.m > 1.5 * NOISE_M
+        assert bias.now.variance_m2 >= sigma_m**2
 
 
 def test_no_match_overrules_a_rangefinder_that_agrees():
@@ -153,8 +154,17 @@ def test_no_match_overrules_a_rangefinder_that_agrees():
     for k in range(KEPT):
         assert see(bias, 60 + k, 40.0, fits=False) == 0.0
     later_s = 61 + LASTING_NS / SECOND
+    assert see(bias, later_s, 40.0, fits=False) == pytest.approx(40.0, abs=1.0)
+
+
+def test_a_rangefinder_that_tells_the_height_seen_speaks_for_the_matches():
+    """Both agree over a spoofer's place and over the true one."""
+    bias = standing(0.0)
+    for k in range(50):
+        assert bias.measure(k * SECOND // 5, 0.0, 2.0, 3.0)
     for k in range(LEAD):
-        see(bias, later_s + k, 40.0, fits=False)
+        said = SaidBias((10 + k) * SECOND, 40.0, NOISE_M, NOISE_M, PLACE)
+        bias.match(said, True, True, is_ranged=True)
     assert bias.now.m == pytest.approx(40.0, abs=1.0)
 
 

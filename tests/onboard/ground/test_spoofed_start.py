@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onboard.autopilot.heights import RANGEFINDER
 from onboard.geodesy import offset_latlon
 from onboard.messages import FrameResult
 from onboard.telemetry_messages import Height
@@ -38,11 +39,13 @@ def height_error_m(results: list[FrameResult], k: int) -> float:
     return height.agl_m - (300.0 + FLIGHT_M - ground_m(k))
 
 
+@pytest.mark.parametrize("has_rangefinder", [False, True])
 @pytest.mark.parametrize(("north_m", "amsl_m"), [(80.0, 0.0), (-80.0, 0.0), (80.0, 150.0)])
 def test_the_first_fix_mends_a_height_anchored_at_a_spoofers_place(
-    flight: Flight, tmp_path: Path, north_m: float, amsl_m: float
+    flight: Flight, tmp_path: Path, north_m: float, amsl_m: float, has_rangefinder: bool
 ) -> None:
-    """24 m too high or too low above 100 m, whatever GNSS made of the height above sea level."""
+    """24 m too high or too low above 100 m, whatever GNSS made of the height above sea level. A
+    rangefinder agrees with that until the place is found."""
 
     def told(seconds: float) -> tuple[float, float]:
         return offset_latlon(*latlon(seconds), 0.0, north_m)
@@ -50,7 +53,11 @@ def test_the_first_fix_mends_a_height_anchored_at_a_spoofers_place(
     def heights(seconds: float) -> Height:
         height = by_barometer(seconds)
         assert height.amsl_m is not None
-        return replace(height, amsl_m=height.amsl_m + amsl_m)
+        height = replace(height, amsl_m=height.amsl_m + amsl_m)
+        if not has_rangefinder:
+            return height
+        agl_m = 300.0 + FLIGHT_M - ground_m(seconds)
+        return replace(height, agl_m=agl_m, sigma_m=2.0, source=RANGEFINDER)
 
     pack = flight.pack(tmp_path / "area.pack", hillside)
     navigator, results = flight.fly(pack, heights, told, amsl_m)
