@@ -89,6 +89,14 @@ def test_frames_of_one_moment_count_as_one():
     assert bias.now.m == pytest.approx(0.0, abs=0.5)
 
 
+def test_one_that_does_not_count_changes_nothing():
+    bias = standing()
+    for k in range(LEAD):
+        see(bias, k, 0.0, is_there=False)
+    see(bias, LEAD - 0.9, 0.0)
+    assert bias.now.m == 24.0
+
+
 def test_one_that_agrees_with_the_bias_has_to_be_outvoted():
     bias = standing()
     see(bias, 0, 23.0)

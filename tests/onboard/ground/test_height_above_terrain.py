@@ -18,7 +18,7 @@ from onboard.ground.height_above_terrain import (
     HeightAboveTerrain,
 )
 from onboard.ground.terrain_bias import AMSL_SIGMA_M, LASTING_NS
-from onboard.messages import TILE_PX, Floats, HeightUsed, Prior
+from onboard.messages import TILE_PX, Floats, HeightUsed, Match, Prior, TileId
 from onboard.pack.terrain import Terrain
 from onboard.telemetry import Telemetry
 from onboard.telemetry_messages import (
@@ -27,6 +27,7 @@ from onboard.telemetry_messages import (
     LocalOrigin,
     VehicleState,
 )
+from tests.onboard.ground import LEVEL, north_up, similarity, texture
 from tests.onboard.terrain_file import Shape, terrain_of
 
 SECOND = 1_000_000_000
@@ -358,3 +359,24 @@ def test_a_place_anywhere_on_earth_is_no_trouble(tmp_path):
     for prior in (Prior(-89.9, 180.0, 1e7), Prior(47.0, 8.5, 1e5), Prior(0.0, -180.0, 1e-6)):
         height, used = flown.ask(flown.told(10, 0, 0), prior)
         assert height.source == HOME and used.ground_amsl_m is None
+
+
+def test_only_a_scale_that_is_a_number_tells_the_height(tmp_path):
+    flown = Flown(tmp_path)
+    flown.stand()
+    x, y = (float(v) for v in latlon_to_pixel(*PLACE, LEVEL))
+    to_map = similarity(x, y, 1.0, 0.0)
+    raised_m = []
+    for k, scale in enumerate((math.nan, 1.3, 1.3, 1.3)):
+        told = flown.told(10 + k, 0, 0)
+        _, used = flown.ask(told, at(0, 0))
+        tile, error = TileId(LEVEL, 0, 0), np.eye(2)
+        match = Match(tile, LEVEL, to_map, 20.0, 0.0, scale, 0.0, 40, 50, 1.5, error)
+        view = north_up(texture(0, TILE_PX), told.time_ns)
+        below = flown.height.ground_at(match, view)
+        assert below is not None
+        heard = used, told, told.amsl_m, view, match, below, False, at(0, 0)
+        raised_m.append(flown.height.hear_match(*heard))
+    assert raised_m == [0.0, 0.0, 0.0, pytest.approx(30.0, abs=3.0)]
+    height, _ = flown.ask(flown.told(14, 0, 0), at(0, 0))
+    assert height.agl_m == pytest.approx(TRUE_AGL_M + raised_m[-1], abs=3.0)
