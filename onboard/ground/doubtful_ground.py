@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from onboard.ground.ground_below import GroundBelow, Spread
+from onboard.ground.match_place import MATCHED_PLACE_SIGMA_M
 from onboard.ground.relief import Relief
 from onboard.messages import Prior
 from onboard.telemetry_messages import Height
@@ -17,9 +18,6 @@ from onboard.telemetry_messages import Height
 # One sigma of the ground below, as a share of the height above it, from which it is in doubt: a
 # third of the scale that the gate forgives (`gate.SCALE_TOLERANCE`).
 DOUBT_SHARE = 0.05
-# Of the place that a match gives, per axis, for the ground there: seen again over it, those
-# that were right moved by 1.4 m at P95 looking down, by 6 to 9 m 30 deg off nadir.
-MATCHED_SIGMA_M = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class DoubtfulGround:
 
     def at(self, lat_deg: float, lon_deg: float) -> GroundThere | None:
         """Were the vehicle there; None where the ground is unknown."""
-        place = Prior(lat_deg, lon_deg, MATCHED_SIGMA_M)
+        place = Prior(lat_deg, lon_deg, MATCHED_PLACE_SIGMA_M)
         there = self.ground.under(place)
         if there is None:
             return None

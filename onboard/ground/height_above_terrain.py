@@ -19,7 +19,7 @@ from onboard.geodesy import distance_m
 from onboard.ground.bias_by_matches import SaidBias
 from onboard.ground.doubtful_ground import DoubtfulGround, doubtful_ground
 from onboard.ground.ground_below import GroundBelow, Spread
-from onboard.ground.match_place import match_place
+from onboard.ground.match_place import MATCHED_PLACE_SIGMA_M, match_place
 from onboard.ground.relief import Relief
 from onboard.ground.terrain_bias import (
     AGREES_SIGMAS,
@@ -46,7 +46,6 @@ ORIGIN_SIGMA_M = 5.0  # the autopilot's local frame begins where it first knew i
 STARTING_PLACE_SIGMA_M = 5.0  # of the autopilot's position then
 BEAM_SIGMA_M = 3.0  # a beam meets one spot: a house or a tree is not the ground around
 SCALE_SIGMA, SCALE_ERROR_SHARE = 0.02, 0.25  # of a match's scale, and of how far that is from 1
-MATCHED_PLACE_SIGMA_M = 5.0
 # The hills between home and vehicle where no ground of the map is known: who packs terrain flies
 # over some. A ridge is twice as high, and stays within two sigma.
 UNKNOWN_HILLS_M = 100.0

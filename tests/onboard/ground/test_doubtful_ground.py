@@ -7,9 +7,10 @@ import pytest
 
 from onboard.autopilot.heights import HOME, RANGEFINDER
 from onboard.geodesy import offset_latlon
-from onboard.ground.doubtful_ground import DOUBT_SHARE, MATCHED_SIGMA_M
+from onboard.ground.doubtful_ground import DOUBT_SHARE
 from onboard.ground.ground_below import GroundBelow
 from onboard.ground.height_above_terrain import HeightAboveTerrain
+from onboard.ground.match_place import MATCHED_PLACE_SIGMA_M
 from onboard.messages import Floats, Prior
 from onboard.telemetry_messages import AutopilotPosition, Height, VehicleState
 from tests.onboard.terrain_file import terrain_of
@@ -57,7 +58,9 @@ def test_the_height_is_that_over_the_place_found_and_surer(above):
     assert there.height.sigma_m < height.sigma_m - 2.0
     rise = there.relief.rise(np.array(30.0), np.array(0.0))
     assert float(rise.mean_m) == pytest.approx(SLOPE * 30.0, abs=0.5)
-    direct, _ = above.height(told(), Prior(*offset_latlon(*PLACE, 40.0, 10.0), MATCHED_SIGMA_M))
+    direct, _ = above.height(
+        told(), Prior(*offset_latlon(*PLACE, 40.0, 10.0), MATCHED_PLACE_SIGMA_M)
+    )
     assert there.height.agl_m == pytest.approx(direct.agl_m, abs=0.1)
     assert there.height.sigma_m == pytest.approx(direct.sigma_m, abs=0.1)
 
